@@ -1,0 +1,142 @@
+package web
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	_ "time/tzdata"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/event"
+	"github.com/grid2mqtt/grid2mqtt/pkg/state"
+)
+
+var noon = time.Date(2026, 11, 21, 14, 23, 40, 0, time.UTC)
+
+func ago(d time.Duration) time.Time { return noon.Add(-d) }
+
+func ptr[T any](v T) *T { return &v }
+
+func zone(t testing.TB, name string) *time.Location {
+	t.Helper()
+	z, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+const hookToken = "AhR4-9xk_QmZ2vT7bLpW0e"
+
+// calm is a household with one source and nothing going on.
+func calm(t testing.TB) Page {
+	return Page{
+		View: state.View{At: noon, Equiwatt: &state.Equivents{
+			Active: ptr(false), Month: ptr(3), Cloud: ptr(true), LastPoll: ago(34 * time.Second), LastHook: ago(26 * time.Hour),
+			Last: &state.Equivent{Start: ago(27 * time.Hour), End: ago(27*time.Hour - 3586*time.Second), Source: "webhook", Confirmed: true, Direction: "powerDOWN"},
+		}},
+		Version: "0.1.0", Zone: zone(t, "Europe/London"),
+		Sources: []Source{
+			{Name: "equiwatt", Title: "Equiwatt", On: true, Health: Fresh, LastPoll: ago(34 * time.Second), LastHook: ago(26 * time.Hour), NextPoll: noon.Add(26 * time.Second)},
+			{Name: "ecomon", Title: "Ecomon"}, {Name: "openvolt", Title: "Openvolt"},
+		},
+		Hooks: []Hook{
+			{"Equiwatt, equivent started", "https://home.example.org/hook/equiwatt/" + hookToken + "/started"},
+			{"Equiwatt, equivent ended", "https://home.example.org/hook/equiwatt/" + hookToken + "/ended"},
+		},
+		PublicURL:  true,
+		Deliveries: arrived(),
+		Refused:    map[string]int{"equiwatt/wrong path or token": 3, "equiwatt/too big": 1},
+	}
+}
+
+func arrived() []event.Delivery {
+	return []event.Delivery{
+		{ID: 912, Received: ago(50 * time.Minute), Source: "equiwatt", Via: event.ViaPoll, Verdict: event.Accepted, Header: map[string]string{"Date": "Sat, 21 Nov 2026 13:33:40 GMT", "Content-Type": "application/json"},
+			Body: []byte(`{"success":true,"msg":null,"data":{"current_event":null,"previous_events":[{"start_time":1795172620,"end_time":1795176206}]}}`)},
+		{ID: 911, Received: ago(51 * time.Minute), Source: "equiwatt", Kind: "ended", Via: event.ViaHTTP, Verdict: event.Duplicate, Header: map[string]string{"Content-Type": "application/json", "User-Agent": "Equiwatt/1.0"}, Query: "from=app&n=1", Body: []byte(`{"action":"End","event_finished":"2026-11-20T12:23:26+00:00"}`)},
+		{ID: 910, Received: ago(26 * time.Hour), Source: "equiwatt", Kind: "ended", Via: event.ViaMQTT, Verdict: event.Accepted, Body: []byte("It is over.\nThanks!")},
+		{ID: 909, Received: ago(27 * time.Hour), Source: "equiwatt", Kind: "started", Via: event.ViaHTTP, Verdict: event.Accepted},
+		{ID: 908, Received: ago(11 * 24 * time.Hour), Source: "equiwatt", Kind: "started", Via: event.ViaHTTP, Verdict: event.Unread, Body: []byte("\x00\x01\xff\xfe grid")},
+		{ID: 907, Received: ago(400 * 24 * time.Hour), Source: "equiwatt", Kind: "rehearse", Via: event.ViaCommand, Verdict: event.Accepted, Body: []byte("5")},
+	}
+}
+
+// situations are what a household may see, by the name of the golden file.
+func situations(t testing.TB) map[string]Page {
+	with := func(change func(p *Page, e *state.Equivents)) Page {
+		p := calm(t)
+		change(&p, p.View.Equiwatt)
+		return p
+	}
+	run := func(e *state.Equivents, running state.Equivent) {
+		running.Running = true
+		e.Active, e.Running = ptr(true), &running
+	}
+	return map[string]Page{
+		"idle": calm(t),
+		"running": with(func(_ *Page, e *state.Equivents) {
+			run(e, state.Equivent{Start: ago(22 * time.Minute), End: noon.Add(38 * time.Minute), Planned: true, Source: "webhook", Confirmed: true, Direction: "powerDOWN", Heard: ago(22*time.Minute - 2*time.Second)})
+		}),
+		"running_unsure": with(func(p *Page, e *state.Equivents) {
+			run(e, state.Equivent{Start: ago(72 * time.Minute), Source: "webhook", Direction: "powerUP", Heard: ago(69 * time.Minute)})
+			e.Rehearsal, e.CloudError = true, "Equiwatt did not answer within 10 seconds."
+			p.View.Skew = 61 * time.Minute
+		}),
+		"running_overrun": with(func(_ *Page, e *state.Equivents) {
+			run(e, state.Equivent{Start: ago(61 * time.Minute), End: ago(time.Minute), Planned: true, Source: "api", Confirmed: true, Heard: ago(61 * time.Minute)})
+		}),
+		"rehearsal": with(func(_ *Page, e *state.Equivents) {
+			run(e, state.Equivent{Start: ago(time.Minute), End: noon.Add(4 * time.Minute), Source: "rehearsal", Heard: ago(time.Minute)})
+			e.Rehearsal = true
+		}),
+		"pending": with(func(_ *Page, e *state.Equivents) {
+			e.Pending, e.Urgent, e.LastHook = ago(12*time.Second), true, ago(12*time.Second)
+		}),
+		"unknown": with(func(p *Page, e *state.Equivents) {
+			e.Active, e.Month, e.Last, e.Cloud, e.LastPoll = nil, nil, nil, nil, time.Time{}
+			p.Sources[0].Health, p.Sources[0].LastPoll, p.Deliveries, p.Refused, p.PublicURL = "", time.Time{}, nil, nil, false
+			for i := range p.Hooks {
+				p.Hooks[i].URL = strings.TrimPrefix(p.Hooks[i].URL, "https://home.example.org")
+			}
+		}),
+		"broken": with(func(p *Page, e *state.Equivents) {
+			reason := "Equiwatt refuses the token: ask for a new one in the Equiwatt app."
+			e.Active, e.Cloud, e.CloudError, e.LastPoll = nil, ptr(false), reason, ago(3*time.Hour)
+			p.Broker = "The broker refused the user “grid2mqtt”: not authorized. Check MQTT_USERNAME and MQTT_PASSWORD."
+			p.Problems = []string{"The disk is full: what arrives cannot be stored.", reason}
+			p.View.Skew = -61 * time.Second
+			p.Sources[0].Health, p.Sources[0].Reason, p.Sources[0].LastPoll = Broken, reason, ago(3*time.Hour)
+			p.Sources[1].Missing = "ECOMON_API_KEY is set, but ECOMON_SECRET is not: set both or neither."
+		}),
+		"believing": with(func(p *Page, e *state.Equivents) {
+			e.Cloud, e.LastPoll, p.Zone = nil, time.Time{}, zone(t, "America/New_York")
+			p.Sources[0].Health, p.Sources[0].Reason = Quiet, "No webhook for 26 h, and that is as expected."
+			p.Sources[0].LastPoll, p.Sources[0].NextPoll = time.Time{}, time.Time{}
+		}),
+		"nothing": {
+			View: state.View{At: noon}, Version: "0.1.0",
+			Broker: "No broker is configured: set MQTT_URL, for example mqtt://localhost:1883.",
+			Steps: []string{
+				"Switch on the Open API in the Equiwatt app (Add device, API Integration) and copy the token.",
+				"Set EQUIWATT_TOKEN to it and start Grid2MQTT again.",
+				"Set MQTT_URL to your broker.",
+			},
+			Sources: []Source{{Name: "equiwatt", Title: "Equiwatt"}, {Name: "ecomon", Title: "Ecomon"}},
+		},
+	}
+}
+
+// crowded is as much as a page ever shows.
+func crowded(t testing.TB) Page {
+	p := calm(t)
+	p.Deliveries = nil
+	body := `{"success":true,"data":{"previous_events":[` + strings.TrimSuffix(strings.Repeat(`{"start_time":1795172620,"end_time":1795176206},`, 40), ",") + `]}}`
+	for i := range 50 {
+		p.Deliveries = append(p.Deliveries, event.Delivery{
+			ID: int64(5000 - i), Received: ago(time.Duration(i) * 37 * time.Minute), Source: "equiwatt", Kind: "started", Via: event.ViaHTTP, Verdict: event.Accepted,
+			Header: map[string]string{"Content-Type": "application/json", "User-Agent": "Equiwatt/1.0", "Content-Length": fmt.Sprint(len(body))}, Body: []byte(body),
+		})
+	}
+	return p
+}
