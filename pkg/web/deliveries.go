@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -52,20 +53,22 @@ type refusal struct {
 	Count           int
 }
 
-func (c clock) deliveries(p Page) deliveries {
+func (c clock) deliveries(p Page, seen string) deliveries {
+	n := len(p.Deliveries)
+	if n == 0 {
+		return deliveries{}
+	}
+	out := deliveries{Seen: fmt.Sprintf("%d-%d-%s", p.Deliveries[0].ID, n, c.now.Format("20060102"))}
+	if out.Seen == seen {
+		out.Same = true
+		return out
+	}
 	titles := map[string]string{}
 	for _, s := range p.Sources {
 		titles[s.Name] = s.Title
 	}
-	var out deliveries
 	for _, d := range p.Deliveries {
-		if titles[d.Source] == "" {
-			titles[d.Source] = d.Source
-		}
-		out.Rows = append(out.Rows, c.delivery(d, titles[d.Source]))
-	}
-	if n := len(out.Rows); n > 0 {
-		out.Seen = fmt.Sprintf("%d-%d-%s", out.Rows[0].ID, n, c.now.Format("20060102"))
+		out.Rows = append(out.Rows, c.delivery(d, cmp.Or(titles[d.Source], d.Source)))
 	}
 	return out
 }

@@ -69,7 +69,8 @@ type source struct {
 	LastPoll, LastHook, NextPoll *instant
 }
 
-func newModel(p Page) model {
+// newModel leaves the deliveries out where they are those that were seen.
+func newModel(p Page, seen string) model {
 	zone := p.Zone
 	if zone == nil {
 		zone = time.UTC
@@ -78,7 +79,7 @@ func newModel(p Page) model {
 	m := model{
 		Version: printable(p.Version), Now: c.at(p.View.At), Zone: c.zoneName(),
 		Broker: printable(p.Broker), Problems: sentences(p.Problems), Steps: sentences(p.Steps),
-		Equiwatt: c.equivents(p), Deliveries: c.deliveries(p), Refused: refusals(p),
+		Equiwatt: c.equivents(p), Deliveries: c.deliveries(p, seen), Refused: refusals(p),
 		Hooks: p.Hooks, PublicURL: p.PublicURL,
 	}
 	if skew := p.View.Skew; skew != 0 {

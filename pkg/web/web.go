@@ -97,10 +97,9 @@ func (s *Server) page(pages *template.Template) http.HandlerFunc {
 			p.View.At = time.Now()
 		}
 		query := r.URL.Query()
-		m := newModel(p)
+		m := newModel(p, query.Get("seen"))
 		m.Commands = s.Command != nil
 		m.Notice = notices[query.Get("done")]
-		m.Deliveries.Same = m.Deliveries.Seen != "" && query.Get("seen") == m.Deliveries.Seen
 		s.render(w, pages, "page.html", http.StatusOK, m)
 	}
 }

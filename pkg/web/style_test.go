@@ -1,0 +1,57 @@
+package web
+
+import (
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var colour = regexp.MustCompile(`--([a-z-]+): #([0-9a-f]{6});`)
+
+// WCAG AA asks for 4.5 to 1 between a text and its ground.
+func TestContrast(t *testing.T) {
+	css, err := files.ReadFile("style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	light, dark, ok := strings.Cut(string(css), "@media (prefers-color-scheme: dark)")
+	if !ok {
+		t.Fatal("there is no dark page")
+	}
+	pairs := []string{
+		"text ground", "text card", "muted ground", "muted card", "muted calm-ground", "text calm-ground", "link card", "link ground", "on-button button",
+		"good good-ground", "warn warn-ground", "bad bad-ground", "calm calm-ground",
+		"run run-ground", "text run-ground", "link run-ground", "rehearse rehearse-ground", "text rehearse-ground", "link rehearse-ground",
+	}
+	for theme, text := range map[string]string{"light": light, "dark": dark} {
+		colours := map[string]string{}
+		for _, m := range colour.FindAllStringSubmatch(text, -1) {
+			colours[m[1]] = m[2]
+		}
+		for _, pair := range pairs {
+			front, back, _ := strings.Cut(pair, " ")
+			a, b := luminance(t, colours[front]), luminance(t, colours[back])
+			if ratio := (max(a, b) + 0.05) / (min(a, b) + 0.05); ratio < 4.5 {
+				t.Errorf("%s: %s on %s is %.2f to 1", theme, front, back, ratio)
+			}
+		}
+	}
+}
+
+func luminance(t *testing.T, hex string) float64 {
+	t.Helper()
+	n, err := strconv.ParseUint(hex, 16, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	channel := func(shift int) float64 {
+		v := float64(n>>shift&0xff) / 255
+		if v <= 0.04045 {
+			return v / 12.92
+		}
+		return math.Pow((v+0.055)/1.055, 2.4)
+	}
+	return 0.2126*channel(16) + 0.7152*channel(8) + 0.0722*channel(0)
+}
