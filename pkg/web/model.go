@@ -134,7 +134,7 @@ func (c clock) equivents(p Page) *equivents {
 		Running: c.equivent(e.Running), Last: c.equivent(e.Last), Rehearsal: e.Rehearsal, Month: month(e.Month),
 		Known: e.Active != nil, CloudError: printable(e.CloudError),
 		LastPoll: c.at(e.LastPoll), LastHook: c.at(e.LastHook), Pending: c.at(e.Pending), Urgent: e.Urgent,
-		Asks: e.Cloud != nil || !e.LastPoll.IsZero(), Expected: e.CloudError == "",
+		Asks: e.Cloud != nil || !e.LastPoll.IsZero(), Expected: e.CloudError == "" && e.Pending.IsZero(),
 	}
 	for _, s := range p.Sources {
 		if s.Name != "equiwatt" {

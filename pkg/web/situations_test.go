@@ -90,7 +90,8 @@ func situations(t testing.TB) map[string]Page {
 			run(e, state.Equivent{Start: ago(time.Minute), End: noon.Add(4 * time.Minute), Source: "rehearsal", Heard: ago(time.Minute)})
 			e.Rehearsal = true
 		}),
-		"pending": with(func(_ *Page, e *state.Equivents) {
+		"pending": with(func(p *Page, e *state.Equivents) {
+			p.Sources[0].LastHook = ago(12 * time.Second)
 			e.Pending, e.Urgent, e.LastHook = ago(12*time.Second), true, ago(12*time.Second)
 		}),
 		"unknown": with(func(p *Page, e *state.Equivents) {
@@ -114,16 +115,21 @@ func situations(t testing.TB) map[string]Page {
 			p.Sources[0].Health, p.Sources[0].Reason = Quiet, "No webhook for 26 h, and that is as expected."
 			p.Sources[0].LastPoll, p.Sources[0].NextPoll = time.Time{}, time.Time{}
 		}),
-		"nothing": {
-			View: state.View{At: noon}, Version: "0.1.0",
-			Broker: "No broker is configured: set MQTT_URL, for example mqtt://localhost:1883.",
-			Steps: []string{
-				"Switch on the Open API in the Equiwatt app (Add device, API Integration) and copy the token.",
-				"Set EQUIWATT_TOKEN to it and start Grid2MQTT again.",
-				"Set MQTT_URL to your broker.",
-			},
-			Sources: []Source{{Name: "equiwatt", Title: "Equiwatt"}, {Name: "ecomon", Title: "Ecomon"}},
+		"nothing": untouched(),
+	}
+}
+
+// untouched is the first start, with nothing set up.
+func untouched() Page {
+	return Page{
+		View: state.View{At: noon}, Version: "0.1.0",
+		Broker: "No broker is configured: set MQTT_URL, for example mqtt://localhost:1883.",
+		Steps: []string{
+			"Switch on the Open API in the Equiwatt app (Add device, API Integration) and copy the token.",
+			"Set EQUIWATT_TOKEN to it and start Grid2MQTT again.",
+			"Set MQTT_URL to your broker.",
 		},
+		Sources: []Source{{Name: "equiwatt", Title: "Equiwatt"}, {Name: "ecomon", Title: "Ecomon"}},
 	}
 }
 
