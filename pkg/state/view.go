@@ -3,6 +3,8 @@ package state
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/event"
 )
 
 // View is everything that is true at one instant, as far as it was told. It
@@ -38,8 +40,11 @@ type Equivents struct {
 	// says nothing new, and so belongs into the journal.
 	Pivotal bool
 
-	History []Equivent // newest first, the running one included, rehearsals not
-	Due     []Moment   // what is to be said now, in this order
+	// Known are the windows that the API showed as running when it last
+	// answered; what an answer leaves out is news only beside them.
+	Known []event.Event
+
+	Due []Moment // what is to be said now, in this order
 }
 
 // Equivent is one demand-response event of one account.

@@ -1,0 +1,117 @@
+// Command grid2mqtt turns what energy vendors say into what Home Assistant
+// knows. Without arguments it runs; "healthcheck" asks a running one whether
+// its loops turn, "version" prints the version.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/grid2mqtt/grid2mqtt/addon"
+	"github.com/grid2mqtt/grid2mqtt/pkg/app"
+	"github.com/grid2mqtt/grid2mqtt/pkg/homeassistant"
+)
+
+// version is set by the build.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], environ(os.Environ()), os.Stdout, os.Stderr))
+}
+
+// run is the whole program; it returns the exit code: 0 after a stop, 1 for an
+// unhealthy or unknown answer, 2 for what cannot be used.
+func run(ctx context.Context, args []string, env map[string]string, stdout, stderr io.Writer) int {
+	host := app.Host{Version: version}
+	if addon.Running(env) {
+		env, host = underSupervisor(ctx, env, host)
+	}
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
+	}
+	switch command {
+	case "":
+		if err := app.Run(ctx, env, stdout, host); err != nil {
+			fmt.Fprintln(stderr, "grid2mqtt:", err)
+			return 2
+		}
+	case "healthcheck":
+		if err := healthcheck(ctx, env["WEB_ADDR"]); err != nil {
+			fmt.Fprintln(stderr, "grid2mqtt:", err)
+			return 1
+		}
+	case "version":
+		fmt.Fprintln(stdout, version)
+	default:
+		fmt.Fprintf(stderr, "grid2mqtt: %q is no command: run it without one, or with healthcheck or version\n", command)
+		return 2
+	}
+	return 0
+}
+
+// underSupervisor reads the app's options, and knows whom to ask for the broker.
+func underSupervisor(ctx context.Context, env map[string]string, host app.Host) (map[string]string, app.Host) {
+	env, err := addon.Environ(env, addon.OptionsFile)
+	if err != nil {
+		host.Problem = err.Error()
+	}
+	supervisor := addon.Supervisor{Token: env["SUPERVISOR_TOKEN"]}
+	host.Stay, host.Allowed = true, addon.Allowed
+	host.Broker = func(ctx context.Context) (homeassistant.Broker, error) {
+		b, err := supervisor.MQTT(ctx)
+		return homeassistant.Broker{URL: b.URL, Username: b.Username, Password: b.Password}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if info, err := supervisor.Info(ctx); err == nil {
+		host.PageURL = info.PageURL()
+	}
+	return env, host
+}
+
+// healthcheck asks the page of a running Grid2MQTT, for a container's HEALTHCHECK.
+func healthcheck(ctx context.Context, addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		host, port = "127.0.0.1", "8099"
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("not healthy: %s", answer.Status)
+	}
+	return nil
+}
+
+func environ(list []string) map[string]string {
+	m := make(map[string]string, len(list))
+	for _, kv := range list {
+		if k, v, ok := strings.Cut(kv, "="); ok {
+			m[k] = v
+		}
+	}
+	return m
+}

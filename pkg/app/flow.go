@@ -1,0 +1,265 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/event"
+	"github.com/grid2mqtt/grid2mqtt/pkg/homeassistant"
+	"github.com/grid2mqtt/grid2mqtt/pkg/intake"
+	"github.com/grid2mqtt/grid2mqtt/pkg/state"
+)
+
+// hooks is the handler of the hook listener.
+func (a *App) hooks() *intake.Hooks {
+	h := &intake.Hooks{
+		Token: func() []string { return []string{a.token} },
+		Now:   a.clock.Now, Record: a.record, Refused: a.refused, Log: a.logger("hooks"),
+	}
+	for _, s := range a.sources {
+		h.Sources = append(h.Sources, s.hooks)
+	}
+	return h
+}
+
+// record stores a webhook. The API is asked whether or not the disk took it.
+func (a *App) record(ctx context.Context, d event.Delivery, events []event.Event) error {
+	stored, err := a.journal.Append(ctx, d, events)
+	for _, s := range a.sources {
+		if s.name == d.Source && s.poll != nil && s.poll.asap {
+			a.pollers[s.name].AskNow()
+		}
+	}
+	if err == nil {
+		a.count("grid2mqtt_deliveries_total", "source", d.Source, "verdict", stored.Verdict)
+		a.log.Info().Str("source", d.Source).Str("kind", d.Kind).Str("via", d.Via).Int("bytes", len(d.Body)).Msg("webhook received")
+	}
+	return err
+}
+
+func (a *App) forwarded(ctx context.Context, source, kind string, body []byte) {
+	if err := a.hooks().Forwarded(ctx, source, kind, body); err != nil {
+		a.log.Warn().Str("source", "mqtt").Err(err).Msg("a forwarded webhook was not taken")
+	}
+}
+
+// answered takes what came of asking Equiwatt.
+func (a *App) answered(ctx context.Context, answer event.Answer, err error) {
+	if err != nil {
+		a.count("grid2mqtt_polls_total", "source", "equiwatt", "outcome", "error")
+		a.failed(ctx, err.Error())
+		return
+	}
+	a.count("grid2mqtt_polls_total", "source", "equiwatt", "outcome", "ok")
+	if !answer.Date.IsZero() {
+		a.clock.Heard(answer.Date.Add(time.Second / 2)) // whole seconds, cut off
+	}
+	now := a.clock.Now()
+	for i := range answer.Events {
+		answer.Events[i].Seen = now
+	}
+	good := linkGood(now)
+	a.linkMu.Lock()
+	changed := !a.linkSaid || a.link != ""
+	a.link, a.linkSaid = "", true
+	beat := now.Sub(a.beat).Abs() >= 10*time.Minute
+	if beat {
+		a.beat = now
+	}
+	a.linkMu.Unlock()
+	if changed {
+		a.log.Info().Str("source", "equiwatt").Msg("Equiwatt's cloud answers")
+	}
+	events := answer.Events
+	v := a.house.view().Equiwatt
+	keep := v != nil && (v.Cloud == nil || !*v.Cloud || v.CloudError != "" || v.Pivotal)
+	if keep {
+		events = append(events, good)
+	}
+	d := event.Delivery{Received: now, Source: "equiwatt", Via: event.ViaPoll, Body: answer.Body}
+	stored, err := a.journal.Append(ctx, d, events)
+	switch {
+	case err != nil:
+		a.house.tell(append(answer.Events, good)...)
+	case !keep:
+		a.house.tell(good)
+	}
+	if len(stored.Events) > 0 {
+		a.log.Info().Str("source", "equiwatt").Int("events", len(stored.Events)).Msg("Equiwatt's answer says something new")
+	}
+	if beat {
+		a.keepGood(ctx)
+	}
+	a.publisher.Wake()
+}
+
+// keepGood keeps when the last good answer came. Once in ten minutes will do:
+// an SD card does not like to be written for nothing.
+func (a *App) keepGood(ctx context.Context) {
+	if v := a.house.view().Equiwatt; v != nil && !v.LastPoll.IsZero() {
+		a.set(ctx, "equiwatt.last_good", v.LastPoll.Format(time.RFC3339))
+	}
+}
+
+// failed notes that Equiwatt gave no good answer. It is said once for each reason.
+func (a *App) failed(ctx context.Context, reason string) {
+	a.linkMu.Lock()
+	changed := a.link != reason
+	a.link, a.linkSaid = reason, true
+	a.linkMu.Unlock()
+	if changed {
+		a.log.Warn().Str("source", "equiwatt").Msg(reason)
+		a.keepGood(ctx)
+		bad := linkBad(a.clock.Now(), reason)
+		if _, err := a.journal.Append(ctx, event.Delivery{}, []event.Event{bad}); err != nil {
+			a.house.tell(bad)
+		}
+	}
+	a.publisher.Wake()
+}
+
+// stepped keeps that the clock was set, so that what was dated by the wrong
+// one is judged by the right one. It is called from inside a reading of the
+// clock, so it does not wait.
+func (a *App) stepped(by time.Duration) {
+	a.log.Warn().Str("source", "app").Dur("by", by).Msg("this machine's clock was wrong; times are judged anew")
+	if a.house == nil {
+		return
+	}
+	go func() {
+		now := a.clock.Now()
+		e := event.Event{
+			Source: "equiwatt", Subject: event.Clock, Key: event.Clock, By: event.Self, At: now, Seen: now,
+			Status: &event.Status{State: "stepped"}, Data: encode(state.Step{By: by, Since: a.house.first}),
+		}
+		if _, err := a.journal.Append(context.Background(), event.Delivery{}, []event.Event{e}); err != nil {
+			a.house.tell(e)
+			a.publisher.Wake()
+		}
+	}()
+}
+
+// spoken is called after each turn of the publisher.
+func (a *App) spoken(v state.View) {
+	a.turned.Store(time.Now().UnixNano())
+	for _, p := range a.pollers {
+		p.Look()
+	}
+	if position, ok := a.house.settled(v, positionEvery); ok {
+		go a.set(context.Background(), "position", fmt.Sprint(position))
+	}
+}
+
+// healthy reports whether the publisher's loop turns.
+func (a *App) healthy() bool {
+	at := a.turned.Load()
+	return at == 0 || time.Since(time.Unix(0, at)) < 3*time.Minute
+}
+
+// problems lists what is wrong, the most important first.
+func (a *App) problems(v state.View) []string {
+	var list []string
+	if p := a.journal.Problem(); p != "" {
+		list = append(list, p)
+	}
+	list = append(list, a.half...)
+	if q := v.Equiwatt; q != nil && q.Cloud != nil && !*q.Cloud {
+		why := q.CloudError
+		if why == "" {
+			why = "Equiwatt has not answered for too long"
+		}
+		list = append(list, why)
+	}
+	return list
+}
+
+func (a *App) bridge(v state.View) homeassistant.Bridge {
+	b := homeassistant.Bridge{Problems: a.problems(v), Skew: v.Skew}
+	for _, s := range a.sources {
+		b.Sources = append(b.Sources, s.name)
+	}
+	return b
+}
+
+// refusals counts webhooks that were not taken.
+type refusals struct {
+	mu sync.Mutex
+	by map[string]int
+}
+
+func (a *App) refused(source, why string) {
+	a.count("grid2mqtt_deliveries_total", "source", source, "verdict", why)
+	a.counts.mu.Lock()
+	defer a.counts.mu.Unlock()
+	if a.counts.by == nil {
+		a.counts.by = map[string]int{}
+	}
+	a.counts.by[source+"/"+why]++
+}
+
+// count adds one to a counter with labels, given as name and value.
+func (a *App) count(name string, labels ...string) {
+	var b strings.Builder
+	for i := 0; i+1 < len(labels); i += 2 {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%s=%q", labels[i], labels[i+1])
+	}
+	a.metrics.GetOrCreateCounter(name + "{" + b.String() + "}").Inc()
+}
+
+// register makes the gauges of /metrics.
+func (a *App) register() {
+	a.metrics.NewGauge(fmt.Sprintf("grid2mqtt_build_info{version=%q}", a.host.Version), func() float64 { return 1 })
+	a.metrics.NewGauge("grid2mqtt_broker_connected", func() float64 {
+		if a.publisher.Trouble() == "" {
+			return 1
+		}
+		return 0
+	})
+	a.metrics.NewGauge("grid2mqtt_journal_events", func() float64 { return float64(a.journal.Last()) })
+	a.metrics.NewGauge("grid2mqtt_journal_waiting", func() float64 { return float64(a.journal.Waiting()) })
+}
+
+// say logs where this runs, and who can reach it.
+func (a *App) say(hooks, page net.Listener) {
+	a.log.Info().Str("source", "app").Str("version", a.host.Version).Str("data", a.config.DataDir).Msg("Grid2MQTT starts")
+	a.log.Info().Str("source", "hooks").Str("addr", hooks.Addr().String()).Msg("listening for webhooks")
+	reach := "this machine only"
+	if t, ok := page.Addr().(*net.TCPAddr); ok && !t.IP.IsLoopback() {
+		reach = "everybody who reaches this address"
+	}
+	if a.host.Allowed != nil {
+		reach = "Home Assistant only"
+	}
+	a.log.Info().Str("source", "web").Str("addr", page.Addr().String()).Msg("the page can be opened by " + reach)
+	if len(a.sources) == 0 {
+		a.log.Warn().Str("source", "app").Msg("no source is on: set EQUIWATT_TOKEN to begin")
+	}
+	if a.config.MQTT.URL == "" && a.host.Broker == nil {
+		a.log.Warn().Str("source", "mqtt").Msg(homeassistant.ErrNoBroker.Error())
+	}
+}
+
+func newLog(w interface{ Write([]byte) (int, error) }, c Config) zerolog.Logger {
+	if c.LogFormat == "json" {
+		return zerolog.New(w).Level(c.level).With().Timestamp().Logger()
+	}
+	console := zerolog.ConsoleWriter{
+		Out: w, NoColor: true, TimeFormat: time.TimeOnly, TimeLocation: c.zone,
+		PartsOrder:    []string{zerolog.TimestampFieldName, zerolog.LevelFieldName, "source", zerolog.MessageFieldName},
+		FieldsExclude: []string{"source"},
+	}
+	return zerolog.New(console).Level(c.level).With().Timestamp().Logger()
+}
+
+func (a *App) logger(source string) zerolog.Logger {
+	return a.log.With().Str("source", source).Logger()
+}

@@ -1,0 +1,151 @@
+package app
+
+import (
+	"encoding/json"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/event"
+	"github.com/grid2mqtt/grid2mqtt/pkg/intake"
+	"github.com/grid2mqtt/grid2mqtt/pkg/journal"
+	"github.com/grid2mqtt/grid2mqtt/pkg/state"
+)
+
+// house holds what is true. Events reach it from the journal, one by one and
+// in order; only what the journal could not or need not keep comes directly.
+type house struct {
+	journal *journal.Journal
+	clock   *intake.Clock
+
+	mu    sync.Mutex
+	fold  *state.Fold
+	queue []event.Event // read from the journal, not yet applied
+	told  []event.Event // not in the journal
+	seq   int64         // of the newest event applied
+	saved int64         // the position that is kept
+	first int64         // the newest event before this process began
+}
+
+// batch is how many events are read from the journal at a time.
+const batch = 512
+
+// position is kept when this many events came after the last one kept, so
+// that a start has few events to doubt.
+const positionEvery = 256
+
+// open folds the journal's past.
+func (h *house) open(rules state.Rules) error {
+	text, _ := h.journal.Setting("position")
+	h.saved, _ = strconv.ParseInt(text, 10, 64)
+	h.fold = state.New(rules, h.saved)
+	if good, ok := h.journal.Setting("equiwatt.last_good"); ok {
+		if t, err := time.Parse(time.RFC3339, good); err == nil {
+			h.fold.Apply(linkGood(t))
+		}
+	}
+	for {
+		events, err := h.journal.Events(h.seq, batch)
+		if err != nil || len(events) == 0 {
+			h.remember()
+			return err
+		}
+		for _, e := range events {
+			h.fold.Apply(e)
+			h.seq = e.Seq
+		}
+	}
+}
+
+// remember tells the fold what became of the moments it cannot know of.
+func (h *house) remember() {
+	for _, id := range h.fold.Open() {
+		switch said, _ := h.journal.Moment(id); said {
+		case journal.Sent:
+			h.fold.Mark(id, state.Sent)
+		case journal.AtRest:
+			h.fold.Mark(id, state.AtRest)
+		}
+	}
+	h.fold.Loaded()
+	h.first = h.seq
+}
+
+// step applies the next event and returns what is true now, and whether there
+// are more events. The publisher calls it, and nobody else: between two events
+// it says what became true.
+func (h *house) step() (state.View, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.queue) == 0 {
+		h.queue, _ = h.journal.Events(h.seq, batch) // its trouble is in Problem
+	}
+	switch {
+	case len(h.queue) > 0:
+		h.fold.Apply(h.queue[0])
+		h.seq = h.queue[0].Seq
+		h.queue = h.queue[1:]
+	case len(h.told) > 0:
+		h.fold.Apply(h.told[0])
+		h.told = h.told[1:]
+	}
+	h.fold.SetSkew(h.clock.Skew())
+	return h.fold.View(h.clock.Now()), len(h.queue) > 0 || len(h.told) > 0
+}
+
+// tell takes an event that the journal does not keep.
+func (h *house) tell(events ...event.Event) {
+	h.mu.Lock()
+	h.told = append(h.told, events...)
+	h.mu.Unlock()
+}
+
+// view returns what is true now, of the events applied so far.
+func (h *house) view() state.View {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.fold.View(h.clock.Now())
+}
+
+func (h *house) mark(id string, s state.Said, at time.Time) {
+	h.mu.Lock()
+	h.fold.Mark(id, s)
+	h.mu.Unlock()
+	kept := journal.Sent
+	if s == state.AtRest {
+		kept = journal.AtRest
+	}
+	h.journal.MarkMoments(kept, at, id)
+}
+
+// settled returns the position up to which nothing is left to say, if it is
+// time to keep it.
+func (h *house) settled(v state.View, least int64) (position int64, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if v.Equiwatt != nil && len(v.Equiwatt.Due) > 0 || h.seq-h.saved < least {
+		return 0, false
+	}
+	h.saved = h.seq
+	return h.seq, true
+}
+
+// linkGood says that Equiwatt's API gave a good answer at t.
+func linkGood(t time.Time) event.Event {
+	return event.Event{
+		Source: "equiwatt", Subject: event.Link, Key: event.Link, By: event.Self, At: t, Seen: t,
+		Status: &event.Status{State: "ok"}, Data: encode(map[string]any{"good": t.Format(time.RFC3339)}),
+	}
+}
+
+func linkBad(t time.Time, reason string) event.Event {
+	return event.Event{
+		Source: "equiwatt", Subject: event.Link, Key: event.Link, By: event.Self, At: t, Seen: t,
+		Status: &event.Status{State: "error", Detail: reason},
+	}
+}
+
+func encode(v any) []byte {
+	b, _ := json.Marshal(v) // only what cannot fail comes here
+	return b
+}

@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"maps"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/journal"
+	"github.com/grid2mqtt/grid2mqtt/pkg/state"
+	"github.com/grid2mqtt/grid2mqtt/pkg/web"
+)
+
+// page gathers what the page shows.
+func (a *App) page(ctx context.Context) web.Page {
+	v := a.house.view()
+	p := web.Page{
+		View: v, Version: a.host.Version, Zone: a.zone(), Broker: a.publisher.Trouble(), Problems: a.problems(v),
+		PublicURL: a.config.PublicURL != "", Refused: a.refusals(),
+	}
+	for _, s := range a.config.sources() {
+		p.Sources = append(p.Sources, a.shown(s, v))
+		if !s.on {
+			continue
+		}
+		path := a.config.PublicURL + "/hook/" + s.name + "/" + a.token
+		if len(s.hooks.Kinds) == 0 {
+			p.Hooks = append(p.Hooks, web.Hook{Title: s.title, URL: path})
+		}
+		for _, kind := range s.hooks.Kinds {
+			p.Hooks = append(p.Hooks, web.Hook{Title: s.title + ", " + kind, URL: path + "/" + kind})
+		}
+	}
+	p.Deliveries, _ = a.journal.Deliveries(ctx, journal.Query{Limit: 50}) // its trouble is among the problems
+	if len(a.sources) == 0 {
+		p.Steps = append(p.Steps, "Turn on the Open API in the Equiwatt app (Add device, API Integration), and set EQUIWATT_TOKEN (option equiwatt: token) to the token it shows.")
+	}
+	if a.config.MQTT.URL == "" && p.Broker != "" {
+		step := "Set MQTT_URL to your MQTT broker, e.g. mqtt://192.168.1.10:1883."
+		if a.host.Broker != nil {
+			step = "Install and start the Mosquitto broker app, or set the option mqtt: url (MQTT_URL) to a broker of your own."
+		}
+		p.Steps = append(p.Steps, step)
+	}
+	return p
+}
+
+func (a *App) refusals() map[string]int {
+	a.counts.mu.Lock()
+	defer a.counts.mu.Unlock()
+	return maps.Clone(a.counts.by)
+}
+
+// shown is a source as the page shows it.
+func (a *App) shown(s source, v state.View) web.Source {
+	w := web.Source{Name: s.name, Title: s.title, On: s.on, Missing: s.missing}
+	q := v.Equiwatt
+	if !s.on || q == nil {
+		return w
+	}
+	w.LastPoll, w.LastHook = q.LastPoll, q.LastHook
+	if p := a.pollers[s.name]; p != nil {
+		w.NextPoll = p.Next()
+	}
+	switch {
+	case q.CloudError != "":
+		w.Health, w.Reason = web.Broken, q.CloudError
+	case q.Cloud != nil && !*q.Cloud:
+		w.Health, w.Reason = web.Overdue, "Equiwatt has not answered for too long."
+	case q.Cloud != nil:
+		w.Health = web.Fresh
+	case s.poll == nil:
+		w.Health, w.Reason = web.Quiet, "Webhooks alone are believed; without a token nobody can be asked whether one was missed."
+	}
+	return w
+}
+
+// command carries out what a button on the page asks for.
+func (a *App) command(ctx context.Context, name, payload string) error {
+	for _, s := range a.sources {
+		if s.name == "equiwatt" {
+			if name == "refresh" && s.poll == nil {
+				return errors.New("without a token there is nobody to ask")
+			}
+			s.command(ctx, a, "", name, payload)
+			return nil
+		}
+	}
+	return errors.New("Equiwatt is off: set its token first")
+}

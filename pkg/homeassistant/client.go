@@ -1,0 +1,265 @@
+package homeassistant
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"sync"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
+)
+
+// Broker is where to reach an MQTT broker.
+type Broker struct {
+	URL                string // mqtt, mqtts, tcp, ssl, ws or wss
+	Username, Password string // win over the URL's
+	CAFile             string // PEM; empty: the system's
+}
+
+// ErrNoBroker says that there is no broker to connect to.
+var ErrNoBroker = errors.New("no MQTT broker is configured: set MQTT_URL, or install the Mosquitto broker app")
+
+const (
+	keepAlive = 10 * time.Second
+	// connectWithin bounds one attempt, so that a broker which does not answer
+	// is tried again within five seconds.
+	connectWithin = 4 * time.Second
+	// writeWithin bounds a publish on a broker that does not read any more.
+	writeWithin = 2 * time.Second
+)
+
+// inbound is one message that a broker delivered.
+type inbound struct {
+	topic    string
+	payload  []byte
+	retained bool
+}
+
+// arrivals is what the connection leaves for the publisher's loop.
+type arrivals struct {
+	messages []inbound
+	dropped  int         // messages over the limit
+	taken    []func()    // what follows from the broker having taken something
+	up       mqtt.Client // a new connection
+	lost     bool        // the connection is gone
+}
+
+type inbox struct {
+	mu  sync.Mutex
+	got arrivals
+}
+
+// inboxMost bounds what waits for the loop; a flood is dropped, and counted.
+const inboxMost = 4096
+
+func (p *Publisher) put(f func(*arrivals)) {
+	p.in.mu.Lock()
+	f(&p.in.got)
+	p.in.mu.Unlock()
+	p.Wake()
+}
+
+func (i *inbox) take() arrivals {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	got := i.got
+	i.got = arrivals{}
+	return got
+}
+
+const (
+	// retryWithin is the longest time between two attempts.
+	retryWithin = 5 * time.Second
+	// steady is how long a connection must last to be trusted: two programs
+	// with one client id throw each other out again and again.
+	steady = 10 * time.Second
+)
+
+// connect keeps a connection, for ever.
+func (p *Publisher) connect(ctx context.Context) {
+	pause := time.Second
+	refused := false
+	for ctx.Err() == nil {
+		began := time.Now()
+		lost := make(chan struct{})
+		client, where, err := p.dial(ctx, refused, lost)
+		if ctx.Err() != nil {
+			return
+		}
+		refused = turnedAway(err)
+		p.report(where, err)
+		if err == nil {
+			p.put(func(a *arrivals) { a.up, a.lost = client, false })
+			select {
+			case <-ctx.Done():
+				return
+			case <-lost:
+			}
+			p.put(func(a *arrivals) { a.up, a.lost = nil, true })
+			p.report(where, fmt.Errorf("the connection to the MQTT broker %s is lost", where))
+			if time.Since(began) > steady {
+				pause = time.Second / 4
+			}
+		}
+		t := time.NewTimer(time.Until(began.Add(pause)))
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+		t.Stop()
+		pause = min(2*pause, retryWithin)
+	}
+}
+
+func turnedAway(err error) bool {
+	return errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword) || errors.Is(err, packets.ErrorRefusedNotAuthorised)
+}
+
+// dial makes one attempt. where is the broker without name and password.
+func (p *Publisher) dial(ctx context.Context, refused bool, lost chan struct{}) (client mqtt.Client, where string, err error) {
+	b, err := p.Broker(ctx, refused)
+	if err != nil {
+		return nil, "", err
+	}
+	options, where, err := p.options(b)
+	if err != nil {
+		return nil, where, err
+	}
+	options.SetConnectionLostHandler(func(mqtt.Client, error) { close(lost) })
+	options.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
+		p.put(func(a *arrivals) {
+			if len(a.messages) >= inboxMost {
+				a.dropped++
+				return
+			}
+			a.messages = append(a.messages, inbound{m.Topic(), m.Payload(), m.Retained()})
+		})
+	})
+	client = mqtt.NewClient(options)
+	token := client.Connect()
+	select {
+	case <-token.Done():
+	case <-ctx.Done():
+	case <-time.After(connectWithin + time.Second):
+	}
+	select {
+	case <-token.Done():
+		err = token.Error()
+	default:
+		err = errors.New("it does not answer")
+	}
+	if err == nil {
+		return client, where, nil
+	}
+	go client.Disconnect(0)
+	if turnedAway(err) {
+		who := "a client without a user name"
+		if options.Username != "" {
+			who = fmt.Sprintf("the user %q", options.Username)
+		}
+		return nil, where, fmt.Errorf("the MQTT broker %s refuses %s (%w): check MQTT_USERNAME and MQTT_PASSWORD", where, who, err)
+	}
+	return nil, where, fmt.Errorf("the MQTT broker %s cannot be reached: %w", where, err)
+}
+
+// options turns a Broker into paho's options.
+func (p *Publisher) options(b Broker) (*mqtt.ClientOptions, string, error) {
+	u, err := ParseBroker(b.URL)
+	if err != nil {
+		return nil, "", err
+	}
+	where := u.Host
+	o := mqtt.NewClientOptions()
+	if u.User != nil {
+		o.Username = u.User.Username()
+		o.Password, _ = u.User.Password()
+		u.User = nil
+	}
+	if b.Username != "" {
+		o.Username = b.Username
+	}
+	if b.Password != "" {
+		o.Password = b.Password
+	}
+	if b.CAFile != "" {
+		pool, err := CertPool(b.CAFile)
+		if err != nil {
+			return nil, where, err
+		}
+		o.SetTLSConfig(&tls.Config{RootCAs: pool})
+	}
+	o.AddBroker(u.String())
+	o.SetClientID(p.ClientID).SetCleanSession(true).SetProtocolVersion(4)
+	o.SetKeepAlive(keepAlive).SetPingTimeout(keepAlive / 2)
+	o.SetConnectTimeout(connectWithin).SetWriteTimeout(writeWithin)
+	o.SetAutoReconnect(false).SetConnectRetry(false).SetOrderMatters(true)
+	o.SetBinaryWill(p.Names.Status(), []byte("offline"), 1, true)
+	return o, where, nil
+}
+
+// ParseBroker checks a broker's URL, and names its port. The error does not
+// contain the URL, which may hold a password.
+func ParseBroker(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" {
+		return nil, errors.New("is no URL like mqtt://host:1883")
+	}
+	ports := map[string]string{"mqtt": "1883", "tcp": "1883", "mqtts": "8883", "ssl": "8883", "ws": "80", "wss": "443"}
+	port, ok := ports[u.Scheme]
+	if !ok {
+		return nil, errors.New("begins with none of mqtt://, mqtts://, ws://, wss://")
+	}
+	if u.Port() == "" {
+		u.Host = u.Host + ":" + port
+	}
+	return u, nil
+}
+
+// CertPool reads the certificates of an MQTT_CA_FILE.
+func CertPool(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("MQTT_CA_FILE: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("MQTT_CA_FILE: %s holds no certificate", file)
+	}
+	return pool, nil
+}
+
+// report keeps what is wrong with the broker for the page, and logs it when it
+// changes.
+func (p *Publisher) report(where string, err error) {
+	reason := ""
+	if err != nil {
+		reason = err.Error()
+	}
+	p.mu.Lock()
+	changed := !p.reported || reason != p.trouble
+	p.reported, p.trouble = true, reason
+	p.mu.Unlock()
+	switch {
+	case !changed:
+	case err == nil:
+		p.Log.Info().Str("broker", where).Msg("connected to the MQTT broker")
+	default:
+		p.Log.Warn().Msg(reason + "; trying again until it works")
+	}
+}
+
+// Trouble says in one sentence what is wrong with the broker; empty: nothing.
+func (p *Publisher) Trouble() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reported {
+		return "not connected to the MQTT broker yet"
+	}
+	return p.trouble
+}

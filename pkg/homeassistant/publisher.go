@@ -1,0 +1,362 @@
+// Package homeassistant speaks MQTT as Home Assistant understands it: a device
+// discovery document and one retained state for each device, and moments as
+// events. It is the only room that does.
+//
+// It promises: the order documents, states, "online", events; a state before
+// the event that goes with it; every moment once, where one that was in flight
+// when the connection broke may come again with the same id. Nothing retained
+// that is ours outlives its device.
+package homeassistant
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/rs/zerolog"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/state"
+)
+
+// Publisher keeps Home Assistant in the picture. Set the fields, then Run.
+type Publisher struct {
+	Names    Names
+	About    About
+	ClientID string
+	Token    bool // Equiwatt's API is asked, so there is something to say of its cloud
+	Wait     bool // MOMENTS_WAIT
+	Log      zerolog.Logger
+
+	// Broker tells where the broker is; refused: the last answer did not do.
+	Broker func(ctx context.Context, refused bool) (Broker, error)
+	// Step takes the next event and returns what is true now, and whether there
+	// are more events. It is called by one goroutine only.
+	Step func() (v state.View, more bool)
+	// Grown tells that Step has more.
+	Grown <-chan struct{}
+	// Now is the clock by which Step judges.
+	Now func() time.Time
+	// Bridge says what is wrong with us, given a View.
+	Bridge func(state.View) Bridge
+	// Mark keeps what became of a moment.
+	Mark func(id string, s state.Said, at time.Time)
+	// Stepped is called when a View was spoken of; it must not wait.
+	Stepped func(state.View)
+	// Command and Forwarded take what Home Assistant sends; they may wait a while.
+	Command   func(ctx context.Context, source, subject, command, payload string)
+	Forwarded func(ctx context.Context, source, kind string, body []byte)
+	// Memory keeps what must outlive a restart: "birth" once one was heard, and
+	// "owned", the retained topics that are ours, one a line.
+	Memory Memory
+
+	wake chan struct{}
+	in   inbox
+
+	mu       sync.Mutex
+	reported bool
+	trouble  string
+
+	client   mqtt.Client // nil while not connected
+	sent     map[string][]byte
+	inFlight map[string]bool
+	tokens   chan pending
+	gate     gate
+	slow     chan func(context.Context)
+}
+
+// Memory is a few words that outlive a restart.
+type Memory struct {
+	Get func(key string) (string, bool)
+	Set func(key, value string)
+}
+
+// pending is a publish that the broker has not taken yet.
+type pending struct {
+	token mqtt.Token
+	then  func() // in the loop, once it has; nil: nothing
+}
+
+const (
+	// window is how many messages may be on their way; MQTT has 65 535 numbers.
+	window = 4096
+	// heartbeat is the longest rest of the loop: a clock may be set without
+	// anybody telling us.
+	heartbeat = time.Minute
+)
+
+// New returns p ready to run.
+func New(p *Publisher) *Publisher {
+	p.wake = make(chan struct{}, 1)
+	p.tokens = make(chan pending, window)
+	p.slow = make(chan func(context.Context), inboxMost)
+	_, known := p.Memory.Get("birth")
+	p.gate = gate{wait: p.Wait, known: known}
+	return p
+}
+
+// Wake makes the publisher look whether there is something new to say.
+func (p *Publisher) Wake() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run speaks until ctx ends; then it says "offline" and leaves.
+func (p *Publisher) Run(ctx context.Context) {
+	var helpers sync.WaitGroup
+	inner, stop := context.WithCancel(ctx)
+	helpers.Go(func() { p.connect(inner) })
+	helpers.Go(func() { p.collect() })
+	helpers.Go(func() { p.work(inner) })
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-p.wake:
+		case <-p.Grown:
+		case <-timer.C:
+		}
+		timer.Reset(p.turn())
+	}
+	stop()
+	p.turn()
+	p.leave()
+	close(p.tokens)
+	helpers.Wait()
+	for _, then := range p.in.take().taken {
+		then()
+	}
+}
+
+// turn does everything there is to do, and returns how long nothing will be.
+func (p *Publisher) turn() time.Duration {
+	got := p.in.take()
+	for _, then := range got.taken {
+		then()
+	}
+	if got.lost {
+		p.client, p.inFlight = nil, nil
+	}
+	if got.dropped > 0 {
+		p.Log.Warn().Int("messages", got.dropped).Msg("too many MQTT messages at once, some were dropped")
+	}
+	v, more := p.Step()
+	if got.up != nil {
+		p.begin(got.up, v)
+	}
+	for _, m := range got.messages {
+		p.hear(m)
+	}
+	for p.say(v); more; p.say(v) {
+		v, more = p.Step()
+	}
+	p.Stepped(v)
+	rest := heartbeat
+	if !v.Next.IsZero() {
+		rest = min(rest, v.Next.Sub(p.Now()))
+	}
+	if at := p.gate.next(); !at.IsZero() {
+		rest = min(rest, time.Until(at))
+	}
+	return max(time.Millisecond, rest)
+}
+
+// begin is the start of a connection: documents, states, then "online".
+func (p *Publisher) begin(c mqtt.Client, v state.View) {
+	p.client, p.sent, p.inFlight = c, map[string][]byte{}, map[string]bool{}
+	topics := map[string]byte{p.Names.Base + "/+/set/+": 1, p.Names.Base + "/+/+/set/+": 1, p.Names.Base + "/hook/+": 1, p.Names.Base + "/hook/+/+": 1}
+	for _, t := range p.Names.Births() {
+		topics[t] = 1
+	}
+	p.tokens <- pending{c.SubscribeMultiple(topics, nil), nil}
+	p.gate.connected(time.Now())
+	p.all(v)
+	p.send(Message{p.Names.Status(), []byte("online")}, true, nil)
+}
+
+// all says every document and state anew, and clears what is no longer ours.
+func (p *Publisher) all(v state.View) {
+	documents, states := p.Names.Documents(v, p.About, p.Token), p.Names.States(v, p.bridge(v), p.About)
+	p.own(documents, states)
+	for _, m := range documents {
+		p.send(m, true, nil)
+	}
+	for _, m := range states {
+		p.send(m, true, nil)
+	}
+}
+
+// own remembers our retained topics before they are made, and clears those of
+// devices that are gone: the documents first, for a state that goes before its
+// document makes Home Assistant complain of every entity.
+func (p *Publisher) own(documents, states []Message) {
+	var now []string
+	for _, m := range slices.Concat(documents, states) {
+		now = append(now, m.Topic)
+	}
+	owned := p.owned()
+	gone := slices.DeleteFunc(slices.Clone(owned), func(t string) bool { return slices.Contains(now, t) })
+	slices.SortStableFunc(gone, func(a, b string) int { return rank(a) - rank(b) })
+	p.setOwned(owned, append(now, gone...))
+	for _, t := range gone {
+		p.send(Message{Topic: t}, true, func() {
+			p.setOwned(p.owned(), slices.DeleteFunc(p.owned(), func(o string) bool { return o == t }))
+		})
+	}
+}
+
+func (p *Publisher) owned() []string {
+	text, _ := p.Memory.Get("owned")
+	return strings.Fields(text)
+}
+
+func (p *Publisher) setOwned(old, topics []string) {
+	if !slices.Equal(old, topics) {
+		p.Memory.Set("owned", strings.Join(topics, "\n"))
+	}
+}
+
+func rank(topic string) int {
+	if strings.HasSuffix(topic, "/config") {
+		return 0
+	}
+	return 1
+}
+
+// say publishes what differs from what was said, then what is due.
+func (p *Publisher) say(v state.View) {
+	if p.client == nil {
+		return
+	}
+	now := time.Now()
+	if at := p.gate.answerAt; !at.IsZero() && !now.Before(at) {
+		p.all(v)
+		p.gate.answered(now)
+	} else if at := p.gate.repeatAt; !at.IsZero() && !now.Before(at) {
+		p.gate.repeatAt = time.Time{}
+		for _, m := range p.Names.Documents(v, p.About, p.Token) {
+			p.send(m, true, nil)
+		}
+	}
+	for _, m := range p.Names.States(v, p.bridge(v), p.About) {
+		if !bytes.Equal(p.sent[m.Topic], m.Payload) {
+			p.send(m, true, nil)
+		}
+	}
+	if v.Equiwatt == nil || !p.gate.open(now) {
+		return
+	}
+	for _, m := range v.Equiwatt.Due {
+		if !p.inFlight[m.ID] {
+			p.tell(m)
+		}
+	}
+}
+
+func (p *Publisher) tell(m state.Moment) {
+	now := p.Now()
+	p.inFlight[m.ID] = true
+	p.Mark(m.ID, state.Sent, now)
+	p.send(Message{p.Names.Event(m.Source, m.Subject), moment(m, now)}, false, func() {
+		delete(p.inFlight, m.ID)
+		p.Mark(m.ID, state.AtRest, p.Now())
+	})
+	p.Log.Info().Str("vendor", m.Source).Time("occurred", m.Occurred).Msg("said: " + m.Type)
+}
+
+func (p *Publisher) bridge(v state.View) Bridge {
+	b := p.Bridge(v)
+	if p.gate.missing {
+		b.Problems = append(b.Problems, "Home Assistant said goodbye over an hour ago and has not come back")
+	}
+	return b
+}
+
+// send publishes; it waits only where a window of messages is on its way.
+func (p *Publisher) send(m Message, retained bool, then func()) {
+	if retained {
+		p.sent[m.Topic] = m.Payload
+	}
+	p.tokens <- pending{p.client.Publish(m.Topic, 1, retained, m.Payload), then}
+}
+
+// collect notes what the broker has taken.
+func (p *Publisher) collect() {
+	for t := range p.tokens {
+		if t.token.Wait() && t.token.Error() == nil && t.then != nil {
+			p.put(func(a *arrivals) { a.taken = append(a.taken, t.then) })
+		}
+	}
+}
+
+// leave says "offline" and closes the connection, within a second and a half.
+func (p *Publisher) leave() {
+	if p.client == nil {
+		return
+	}
+	t := p.client.Publish(p.Names.Status(), 1, true, "offline")
+	t.WaitTimeout(time.Second)
+	p.client.Disconnect(250)
+}
+
+// hear takes one message of the broker. A retained one is the past.
+func (p *Publisher) hear(m inbound) {
+	if m.retained {
+		return
+	}
+	if slices.Contains(p.Names.Births(), m.topic) {
+		switch string(m.payload) {
+		case "online":
+			if !p.gate.known {
+				p.Memory.Set("birth", p.Now().Format(time.RFC3339))
+			}
+			p.gate.birth(time.Now())
+		case "offline":
+			p.gate.goodbye(time.Now())
+		}
+		return
+	}
+	rest, ok := strings.CutPrefix(m.topic, p.Names.Base+"/")
+	if !ok {
+		return
+	}
+	parts := strings.Split(rest, "/")
+	switch n := len(parts); {
+	case parts[0] == "hook" && n == 2:
+		p.later(func(ctx context.Context) { p.Forwarded(ctx, parts[1], "", m.payload) })
+	case parts[0] == "hook" && n == 3:
+		p.later(func(ctx context.Context) { p.Forwarded(ctx, parts[1], parts[2], m.payload) })
+	case n == 3 && parts[1] == "set":
+		p.gate.life()
+		p.later(func(ctx context.Context) { p.Command(ctx, parts[0], "", parts[2], string(m.payload)) })
+	case n == 4 && parts[2] == "set":
+		p.gate.life()
+		p.later(func(ctx context.Context) { p.Command(ctx, parts[0], parts[1], parts[3], string(m.payload)) })
+	}
+}
+
+// later does what may wait for a disk outside the loop, in order.
+func (p *Publisher) later(f func(context.Context)) {
+	select {
+	case p.slow <- f:
+	default:
+		p.Log.Warn().Msg("too many MQTT commands at once, one was dropped")
+	}
+}
+
+func (p *Publisher) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case f := <-p.slow:
+			f(ctx)
+		}
+	}
+}

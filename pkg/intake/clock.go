@@ -1,0 +1,101 @@
+package intake
+
+import (
+	"sync"
+	"time"
+)
+
+// credible is how far this machine's clock may be from a vendor's and still
+// be right, and how far it may be set without anybody having to know.
+const credible = time.Minute
+
+// Clock tells the time by which things are judged. A small computer without a
+// battery starts with a wrong clock and is set right later, by a day or more;
+// so a vendor's Date header is believed over a clock that is far from it, and
+// once a vendor was heard a jump of the machine's clock changes nothing.
+type Clock struct {
+	// Wall and Elapsed are this machine's clock and the time since any fixed
+	// moment by a clock that is never set; nil: the real ones.
+	Wall    func() time.Time
+	Elapsed func() time.Duration
+	// Stepped hears by how much the time by which things are judged jumped.
+	Stepped func(by time.Duration)
+
+	mu       sync.Mutex
+	offset   time.Duration // add to the wall clock
+	anchored bool          // a vendor told the time
+	wall     time.Time
+	elapsed  time.Duration
+}
+
+var began = time.Now()
+
+func (c *Clock) read() (wall time.Time, elapsed time.Duration) {
+	if c.Wall == nil {
+		now := time.Now()
+		return now.Round(0), now.Sub(began)
+	}
+	return c.Wall().Round(0), c.Elapsed()
+}
+
+// Now returns the time by which things are judged, UTC.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	now, step := c.now()
+	c.mu.Unlock()
+	c.tell(step)
+	return now
+}
+
+func (c *Clock) now() (now time.Time, step time.Duration) {
+	wall, elapsed := c.read()
+	if !c.wall.IsZero() {
+		jump := wall.Sub(c.wall) - (elapsed - c.elapsed)
+		switch {
+		case jump.Abs() <= credible:
+		case c.anchored:
+			c.offset -= jump
+		default:
+			step = jump
+		}
+	}
+	c.wall, c.elapsed = wall, elapsed
+	if c.offset.Abs() <= credible {
+		c.offset = 0
+	}
+	return wall.Add(c.offset).UTC(), step
+}
+
+// Heard takes a vendor's Date header that has just come.
+func (c *Clock) Heard(date time.Time) {
+	if date.IsZero() {
+		return
+	}
+	c.mu.Lock()
+	_, step := c.now()
+	offset := date.Sub(c.wall)
+	if offset.Abs() <= credible {
+		offset = 0
+	}
+	if change := offset - c.offset; change.Abs() > credible {
+		step += change
+		c.offset = offset
+	}
+	c.anchored = true
+	c.mu.Unlock()
+	c.tell(step)
+}
+
+func (c *Clock) tell(step time.Duration) {
+	if step != 0 && c.Stepped != nil {
+		c.Stepped(step)
+	}
+}
+
+// Skew returns how far this machine's clock is ahead of the vendor's; zero
+// where they agree or no vendor was heard.
+func (c *Clock) Skew() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return -c.offset
+}

@@ -1,0 +1,201 @@
+// Package intake is the door: webhooks come in, APIs are asked. What every
+// vendor needs of it (the path's token, body limits, answers, timers,
+// back-off, rate limits, a clock that does not jump) exists once, here.
+//
+// It promises that a webhook is answered 2xx only when it is recorded, that no
+// answer tells a stranger why he is refused, and that a vendor's limits hold
+// whoever asks. It does not know what a delivery means.
+package intake
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/event"
+)
+
+// Source is a vendor as the door knows it.
+type Source struct {
+	Name  string
+	Kinds []string // the last part of the hook's path; empty: the path has none
+	Limit int64    // bytes of a body
+
+	// Verify proves a delivery by the vendor's own signature and returns the
+	// bytes that are proven. Nil: the token in the path is all the proof there
+	// is, and the source may be heard over MQTT too.
+	Verify func(h http.Header, body []byte) ([]byte, error)
+
+	// Decode turns a proven delivery into events; it never fails.
+	Decode func(d event.Delivery) []event.Event
+}
+
+// Crowd is how many webhooks may wait for the disk at a time.
+const Crowd = 1024
+
+// held is how many bytes of bodies may be in memory at a time.
+const held = 32 << 20
+
+// Refusals of a webhook, as they are counted.
+const (
+	RefusedSignature = "wrong signature"
+	RefusedSize      = "too big"
+	RefusedCrowd     = "too many"
+	RefusedStore     = "not stored"
+	RefusedBroken    = "broken off"
+)
+
+// Hooks receives webhooks; it is the handler of the hook listener.
+type Hooks struct {
+	Sources []Source
+	Token   func() []string // the path secrets that are valid now
+	Now     func() time.Time
+
+	// Record stores a delivery and its events; it returns when they are on disk.
+	Record func(ctx context.Context, d event.Delivery, events []event.Event) error
+	// Refused counts a delivery to a right URL that was not taken.
+	Refused func(source, why string)
+	Log     zerolog.Logger
+
+	inside atomic.Int64
+	bytes  atomic.Int64
+}
+
+// kept are the headers worth keeping with a delivery; none carries a secret.
+var kept = [...]string{"Content-Type", "Content-Encoding", "User-Agent", "Date"}
+
+func (h *Hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	source, kind, ok := h.find(r.URL.Path)
+	switch {
+	case ok && r.Method == http.MethodPost:
+		h.take(w, r, source, kind)
+	case ok && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		fmt.Fprintf(w, "This is the right address for %s's webhooks. They come as POST.\n", source.Name)
+	default:
+		notFound(w)
+	}
+}
+
+func notFound(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = io.WriteString(w, "not found\n")
+}
+
+// find returns the source and kind of /hook/<source>/<token>[/<kind>]. It
+// takes as long for a wrong token as for a right one.
+func (h *Hooks) find(path string) (source Source, kind string, ok bool) {
+	parts := strings.Split(path, "/")
+	if len(parts) < 4 || len(parts) > 5 || parts[0] != "" || parts[1] != "hook" {
+		return source, "", false
+	}
+	given := sha256.Sum256([]byte(parts[3]))
+	proven := 0
+	for _, token := range h.Token() {
+		want := sha256.Sum256([]byte(token))
+		proven |= subtle.ConstantTimeCompare(given[:], want[:])
+	}
+	if len(parts) == 5 {
+		kind = parts[4]
+	}
+	source, ok = h.source(parts[2], kind, len(parts) == 5)
+	return source, kind, ok && proven == 1
+}
+
+func (h *Hooks) source(name, kind string, kinded bool) (Source, bool) {
+	for _, s := range h.Sources {
+		if s.Name == name {
+			return s, kinded && slices.Contains(s.Kinds, kind) || !kinded && len(s.Kinds) == 0
+		}
+	}
+	return Source{}, false
+}
+
+func (h *Hooks) take(w http.ResponseWriter, r *http.Request, s Source, kind string) {
+	size := r.ContentLength
+	if size < 0 {
+		size = s.Limit
+	}
+	inside, bytes := h.inside.Add(1), h.bytes.Add(min(size, s.Limit))
+	defer h.inside.Add(-1)
+	defer h.bytes.Add(-min(size, s.Limit))
+	if inside > Crowd || bytes > held {
+		w.Header().Set("Retry-After", "1")
+		h.refuse(w, s, RefusedCrowd, http.StatusTooManyRequests)
+		return
+	}
+	if r.ContentLength > s.Limit {
+		h.refuse(w, s, RefusedSize, http.StatusRequestEntityTooLarge)
+		return
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, s.Limit+1))
+	if err != nil {
+		h.refuse(w, s, RefusedBroken, http.StatusBadRequest)
+		return
+	}
+	if int64(len(body)) > s.Limit {
+		h.refuse(w, s, RefusedSize, http.StatusRequestEntityTooLarge)
+		return
+	}
+	d := event.Delivery{Received: h.Now(), Source: s.Name, Kind: kind, Via: event.ViaHTTP, Query: r.URL.RawQuery, Body: body, Header: harmless(r.Header)}
+	if s.Verify != nil {
+		if d.Body, err = s.Verify(r.Header, body); err != nil {
+			h.refuse(w, s, RefusedSignature, http.StatusUnauthorized)
+			return
+		}
+	}
+	if err := h.Record(r.Context(), d, s.Decode(d)); err != nil {
+		h.refuse(w, s, RefusedStore, http.StatusServiceUnavailable)
+	}
+}
+
+func harmless(h http.Header) map[string]string {
+	var m map[string]string
+	for _, name := range kept {
+		if v := h.Get(name); v != "" {
+			if m == nil {
+				m = map[string]string{}
+			}
+			m[name] = v[:min(len(v), 200)]
+		}
+	}
+	return m
+}
+
+func (h *Hooks) refuse(w http.ResponseWriter, s Source, why string, status int) {
+	h.Refused(s.Name, why)
+	h.Log.Warn().Str("vendor", s.Name).Int("status", status).Msg("a webhook was refused: " + why)
+	w.WriteHeader(status)
+}
+
+// ErrForeign is returned for a message on a hook topic that is no webhook of ours.
+var ErrForeign = errors.New("no source takes webhooks here")
+
+// Forwarded takes a webhook that Home Assistant forwarded over MQTT, of which
+// only the body is left; so a source that signs its webhooks is not heard here.
+func (h *Hooks) Forwarded(ctx context.Context, name, kind string, body []byte) error {
+	s, ok := h.source(name, kind, kind != "")
+	switch {
+	case !ok:
+		return ErrForeign
+	case s.Verify != nil:
+		h.Refused(name, RefusedSignature)
+		return fmt.Errorf("%s signs its webhooks, and a forwarded one has lost its signature: let %s call the hook listener", name, name)
+	case int64(len(body)) > s.Limit:
+		h.Refused(name, RefusedSize)
+		return fmt.Errorf("a forwarded webhook of %s is larger than %d bytes", name, s.Limit)
+	}
+	d := event.Delivery{Received: h.Now(), Source: name, Kind: kind, Via: event.ViaMQTT, Body: body}
+	return h.Record(ctx, d, s.Decode(d))
+}

@@ -1,0 +1,400 @@
+package state
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/event"
+)
+
+// verdict is what holds of a window at an instant.
+type verdict struct {
+	running bool
+	end     time.Time // of what is over; zero: unknown
+	next    time.Time // when the verdict changes by itself; zero: never
+}
+
+// judge decides whether w runs at now. newer is the start of the next window
+// after it, zero where there is none: it ends an older one at once.
+func (q *equivents) judge(w *window, newer, now time.Time) verdict {
+	if w.over {
+		return verdict{end: w.end}
+	}
+	if w.by == event.Rehearsal {
+		if now.Before(w.end) {
+			return verdict{running: true, next: w.end}
+		}
+		return verdict{end: w.end}
+	}
+	if begin := w.start.Add(-grace); now.Before(begin) {
+		return verdict{next: begin}
+	}
+	limit := w.start.Add(q.rules.MaxDuration)
+	end, closes := limit, limit
+	if !w.end.IsZero() && w.end.Add(grace).Before(closes) {
+		end, closes = w.end, w.end.Add(grace)
+	}
+	if !w.endHook.IsZero() && !w.answered && w.endHook.Add(silence).Before(closes) {
+		end, closes = w.endAt, w.endHook.Add(silence)
+	}
+	if !newer.IsZero() && newer.Add(-grace).Before(closes) {
+		closes = newer.Add(-grace)
+		end = earliest(newer, end)
+	}
+	if now.Before(closes) {
+		return verdict{running: true, next: closes}
+	}
+	return verdict{end: end}
+}
+
+// after returns the start of the window that follows w.
+func (q *equivents) after(w *window) time.Time {
+	for i := len(q.windows) - 1; i > 0; i-- {
+		if q.windows[i-1] == w {
+			return q.windows[i].start
+		}
+		if q.windows[i].start.Before(w.start) {
+			break
+		}
+	}
+	return time.Time{}
+}
+
+// running returns the equivent that runs at now; of several the newest.
+func (q *equivents) running(now time.Time) *window {
+	var found *window
+	for _, w := range q.open {
+		if w.by != event.Rehearsal && (found == nil || w.start.After(found.start)) && q.judge(w, q.after(w), now).running {
+			found = w
+		}
+	}
+	return found
+}
+
+// prune stops watching what is over and has nothing more to say.
+func (q *equivents) prune(now time.Time) {
+	keep := q.open[:0]
+	for _, w := range q.open {
+		over := w.over || w.by == event.Rehearsal && w.end.Add(48*time.Hour).Before(now) ||
+			w.start.Add(q.rules.MaxDuration+48*time.Hour).Before(now)
+		if !over || w.started != Unsaid && w.ended != AtRest {
+			keep = append(keep, w)
+		}
+	}
+	clear(q.open[len(keep):])
+	q.open = keep
+	for len(q.starts) > 1 && q.starts[0].last.Add(2*remember).Before(now) {
+		q.starts = q.starts[1:]
+	}
+}
+
+func (q *equivents) openMoments() (ids []string) {
+	for _, w := range q.open {
+		ids = append(ids, w.id+"-started", w.id+"-ended")
+	}
+	for _, b := range q.starts {
+		ids = append(ids, b.id)
+	}
+	return ids
+}
+
+func (q *equivents) mark(id string, s Said) {
+	set := func(said *Said) {
+		if *said != AtRest {
+			*said = s
+		}
+	}
+	for _, w := range q.open {
+		switch id {
+		case w.id + "-started":
+			set(&w.started)
+		case w.id + "-ended":
+			set(&w.ended)
+		}
+	}
+	for _, b := range q.starts {
+		if b.id == id {
+			set(&b.said)
+		}
+	}
+}
+
+// moments returns what is to be said at now: ends before starts, then what
+// the API never confirmed.
+func (q *equivents) moments(now time.Time) (due []Moment, next time.Time) {
+	var starts []Moment
+	for _, w := range q.open {
+		v := q.judge(w, q.after(w), now)
+		next = earliest(next, v.next)
+		switch {
+		case v.running && w.started != AtRest:
+			starts = append(starts, q.moment(w, "started", w.start, w.end))
+		case !v.running && v.next.IsZero() && w.started != Unsaid && w.ended != AtRest:
+			at := v.end
+			if at.IsZero() || at.After(now) {
+				at = now
+			}
+			due = append(due, q.moment(w, "ended", at, at))
+		}
+	}
+	sortMoments(due)
+	sortMoments(starts)
+	due = append(due, starts...)
+	for _, b := range q.starts {
+		at := b.first.Add(patience)
+		switch {
+		case b.agreed || b.said == AtRest || now.After(b.first.Add(remember)):
+		case now.Before(at):
+			next = earliest(next, at)
+		default:
+			due = append(due, Moment{ID: b.id, Source: "equiwatt", Type: "unconfirmed", Occurred: b.first})
+		}
+	}
+	return due, next
+}
+
+func sortMoments(ms []Moment) {
+	for i := 1; i < len(ms); i++ {
+		for j := i; j > 0 && ms[j].Occurred.Before(ms[j-1].Occurred); j-- {
+			ms[j], ms[j-1] = ms[j-1], ms[j]
+		}
+	}
+}
+
+func (q *equivents) moment(w *window, kind string, at, end time.Time) Moment {
+	m := Moment{ID: w.id + "-" + kind, Source: "equiwatt", Type: kind, Occurred: at, Opens: kind == "started"}
+	m.Fields = map[string]any{"start": w.start, "end": end, "source": string(w.by), "confirmed": q.confirmed(w), "direction": w.direction}
+	if w.by == event.Rehearsal {
+		m.Type = "rehearsal_" + kind
+	} else if kind == "started" {
+		m.Data = w.data
+	}
+	return m
+}
+
+func (q *equivents) confirmed(w *window) bool {
+	return w.by == event.API || w.by == event.Webhook && match(q.api, w) != nil
+}
+
+// match returns the API's entry for a believed window: one that overlaps it,
+// or begins within five minutes of it.
+func match(api []*window, w *window) *window {
+	for i := len(api) - 1; i >= 0; i-- {
+		a := api[i]
+		d := a.start.Sub(w.start)
+		overlaps := !a.end.IsZero() && !w.end.IsZero() && a.start.Before(w.end) && w.start.Before(a.end) ||
+			!a.end.IsZero() && !w.start.Before(a.start) && w.start.Before(a.end) ||
+			!w.end.IsZero() && !a.start.Before(w.start) && a.start.Before(w.end)
+		if overlaps || d.Abs() <= near {
+			return a
+		}
+	}
+	return nil
+}
+
+// known reports whether anything was ever said of equivents.
+func (q *equivents) known() bool {
+	if q.rules.Believe {
+		return !q.lastHook.IsZero()
+	}
+	return !q.lastGood.IsZero() || len(q.windows) > 0
+}
+
+// stale returns when the newest good answer is too old to be the present; zero
+// where there never was one. A restart is no reason to doubt what was good.
+func (q *equivents) stale() time.Time {
+	if q.lastGood.IsZero() {
+		return time.Time{}
+	}
+	fresh := q.lastGood
+	if q.linkOK && q.since.After(fresh) {
+		fresh = q.since
+	}
+	return fresh.Add(max(10*time.Minute, 5*q.rules.PollInterval))
+}
+
+func (q *equivents) view(now time.Time) (*Equivents, time.Time) {
+	v := &Equivents{LastPoll: q.lastGood, LastHook: q.lastHook, CloudError: q.linkError}
+	var next time.Time
+	v.Due, next = q.moments(now)
+
+	staleAt := q.stale()
+	stale := q.rules.Token && !staleAt.IsZero() && !now.Before(staleAt)
+	if q.rules.Token && !stale {
+		next = earliest(next, staleAt)
+	}
+	if q.rules.Token && q.asked {
+		good := !q.lastGood.IsZero() && !stale
+		v.Cloud = &good
+	}
+	running := q.running(now)
+	rehearsing := q.rehearsal != nil && now.Before(q.rehearsal.end)
+	v.Rehearsal = rehearsing
+	active := running != nil || rehearsing
+	if active || q.known() && (q.rules.Believe || !stale) {
+		v.Active = &active
+	}
+	switch {
+	case running != nil:
+		v.Running = q.equivent(running, verdict{running: true})
+	case rehearsing:
+		v.Running = q.equivent(q.rehearsal, verdict{running: true})
+	}
+	v.Last = q.last(now)
+	if q.known() || !q.lastGood.IsZero() {
+		n := q.month(now)
+		v.Month = &n
+		y, m, _ := now.In(q.zone).Date()
+		next = earliest(next, time.Date(y, m+1, 1, 0, 0, 0, 0, q.zone))
+	}
+	next = earliest(next, q.asks(v, now))
+	return v, next
+}
+
+// asks fills in what the poll has to know, and returns when that changes.
+func (q *equivents) asks(v *Equivents, now time.Time) (next time.Time) {
+	if !q.rules.Token {
+		return next
+	}
+	list := q.open
+	if q.rules.Believe {
+		list = q.api
+	}
+	for _, w := range list {
+		if w.showing {
+			v.Known = append(v.Known, event.Event{
+				Source: "equiwatt", Key: "api/" + strconv.FormatInt(w.start.Unix(), 10), By: event.API, At: w.start, Seen: w.heard,
+				Window: &event.Window{Start: w.start, End: w.end, Running: true},
+			})
+		}
+		if !w.over && (!w.gone.IsZero() || !w.endHook.IsZero() && !w.answered) {
+			v.Pivotal = true
+		}
+	}
+	urge := func(b *burst) {
+		if until := b.last.Add(patience); !b.first.IsZero() && !b.agreed {
+			v.Pivotal = v.Pivotal || now.Before(b.first.Add(remember))
+			if now.Before(until) {
+				v.Urgent = true
+				next = earliest(next, until)
+			}
+		}
+	}
+	urge(&q.ends)
+	for _, b := range q.starts {
+		urge(b)
+		if !b.agreed && now.Before(b.first.Add(remember)) {
+			v.Pending = earliest(v.Pending, b.first)
+		}
+	}
+	return next
+}
+
+// equivent is w as the outside sees it.
+func (q *equivents) equivent(w *window, v verdict) *Equivent {
+	e := &Equivent{
+		Start: w.start, End: v.end, Source: string(w.by), Confirmed: q.confirmed(w), Direction: w.direction,
+		Running: v.running, Heard: w.heard,
+	}
+	if v.running {
+		e.End, e.Planned = w.end, !w.end.IsZero()
+	} else if q.rules.Believe && w.by == event.Webhook {
+		if a := match(q.api, w); a != nil && a.over && !a.end.IsZero() {
+			e.Start, e.End = a.start, a.end
+		}
+	}
+	return e
+}
+
+// walk calls f with what happened up to now, newest first, until it returns
+// false: what was believed, and what only the API knows.
+func (q *equivents) walk(now time.Time, f func(*window, verdict) bool) {
+	var newer time.Time
+	i, j := len(q.windows)-1, len(q.api)-1
+	for i >= 0 || j >= 0 {
+		if j >= 0 && (i < 0 || q.api[j].start.After(q.windows[i].start)) {
+			a := q.api[j]
+			j--
+			if q.believed(a) || a.start.After(now.Add(grace)) {
+				continue
+			}
+			if !f(a, verdict{end: a.end}) {
+				return
+			}
+			continue
+		}
+		w := q.windows[i]
+		i--
+		v := q.judge(w, newer, now)
+		newer = w.start
+		if !w.start.After(now.Add(grace)) && !f(w, v) {
+			return
+		}
+	}
+}
+
+// believed reports whether an entry of the API is one of the believed windows.
+func (q *equivents) believed(a *window) bool {
+	for i := len(q.windows) - 1; i >= 0; i-- {
+		w := q.windows[i]
+		if match([]*window{a}, w) != nil {
+			return true
+		}
+		if w.start.Add(q.rules.MaxDuration + near).Before(a.start) {
+			break
+		}
+	}
+	return false
+}
+
+func (q *equivents) last(now time.Time) (found *Equivent) {
+	q.walk(now, func(w *window, v verdict) bool {
+		if !v.running && !v.end.IsZero() {
+			found = q.equivent(w, v)
+		}
+		return found == nil
+	})
+	return found
+}
+
+func (q *equivents) past(now time.Time, n int) (list []Equivent) {
+	q.walk(now, func(w *window, v verdict) bool {
+		list = append(list, *q.equivent(w, v))
+		return len(list) < n
+	})
+	return list
+}
+
+// month counts the starts in the calendar month of now.
+func (q *equivents) month(now time.Time) int {
+	y, m, _ := now.In(q.zone).Date()
+	first := time.Date(y, m, 1, 0, 0, 0, 0, q.zone)
+	end := earliest(first.AddDate(0, 1, 0), now.Add(grace))
+	n := 0
+	if len(q.api) == 0 { // without the API's history a count is a difference of places
+		return q.before(end) - q.before(first)
+	}
+	q.walk(now, func(w *window, _ verdict) bool {
+		if w.start.Before(first) {
+			return false
+		}
+		if w.start.Before(end) {
+			n++
+		}
+		return true
+	})
+	return n
+}
+
+func (q *equivents) before(t time.Time) int {
+	lo, hi := 0, len(q.windows)
+	for lo < hi {
+		mid := (lo + hi) / 2
+		if q.windows[mid].start.Before(t) {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
