@@ -30,8 +30,8 @@ func (c Config) Validate() error {
 	var errs []error
 	bad := func(text string) { errs = append(errs, errors.New(text)) }
 	switch token := bearer(c.Token); {
-	case token == "" && strings.TrimSpace(c.Token) != "":
-		bad("EQUIWATT_TOKEN: it is only the word Bearer, the token itself is missing")
+	case token == "" && c.Token != "":
+		bad("EQUIWATT_TOKEN: there is no token in it")
 	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
 		bad("EQUIWATT_TOKEN: it contains a blank or another character that no token has")
 	}

@@ -11,6 +11,10 @@ import (
 // Source is the name of this vendor in events, topics and paths.
 const Source = "equiwatt"
 
+// ahead is how far in the future a start may be and still be the newest: an
+// absurd one must not hide the equivent that runs.
+const ahead = 7 * 24 * time.Hour
+
 // Events tells what a successful answer says: one event for each entry, and
 // one for each window of known that it no longer shows. Known are the windows
 // that the API showed as running when it last answered. They come ordered by
@@ -18,9 +22,15 @@ const Source = "equiwatt"
 func Events(r *Reply, known []event.Event, seen time.Time) []event.Event {
 	windows := map[int64]event.Window{}
 	newest := int64(0)
+	now := r.Date
+	if now.IsZero() {
+		now = seen
+	}
 	for _, e := range r.Previous {
 		at := e.Start.Unix()
-		newest = max(newest, at)
+		if e.Start.Before(now.Add(ahead)) {
+			newest = max(newest, at)
+		}
 		if w, twice := windows[at]; !twice || w.End.IsZero() && !e.End.IsZero() {
 			windows[at] = event.Window{Start: e.Start, End: e.End}
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -49,7 +50,7 @@ func parse(body []byte) (*Reply, fault) {
 		return nil, faultEmpty
 	case text[0] == '<':
 		return nil, faultHTML
-	case err != nil && truncated(err):
+	case err != nil && truncated(text):
 		return nil, faultTruncated
 	case err != nil && !json.Valid(text):
 		return nil, faultNotJSON
@@ -77,9 +78,9 @@ func parse(body []byte) (*Reply, fault) {
 }
 
 // truncated reports whether the text would be JSON if it went on.
-func truncated(err error) bool {
-	var syntax *json.SyntaxError
-	return errors.As(err, &syntax) && syntax.Error() == "unexpected end of JSON input"
+func truncated(text []byte) bool {
+	var v json.RawMessage
+	return errors.Is(json.NewDecoder(bytes.NewReader(text)).Decode(&v), io.ErrUnexpectedEOF)
 }
 
 func truth(raw json.RawMessage) bool {
