@@ -29,7 +29,7 @@ type Client struct {
 	URL   string // asked as it is, its last slash included; https, or loopback
 	Token string // with or without the word Bearer
 
-	HTTP  *http.Client                // nil: the default one; its way with redirects is not used
+	HTTP  *http.Client                // nil: the default one; only its Transport is used, for one request is one call
 	Wait  func(context.Context) error // called before every request, a redirect's too; nil: none waits
 	Now   func() time.Time            // nil: time.Now
 	Agent string                      // User-Agent; empty: "grid2mqtt"
@@ -132,7 +132,7 @@ func (c *Client) send(ctx context.Context, at *url.URL, proven bool) (a answer, 
 	if token := bearer(c.Token); proven && token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	res, err := c.plain().Do(req)
+	res, err := c.transport().RoundTrip(req)
 	if err != nil {
 		return a, err
 	}
@@ -145,14 +145,11 @@ func (c *Client) send(ctx context.Context, at *url.URL, proven bool) (a answer, 
 	return a, err
 }
 
-// plain is the client that leaves redirects to us.
-func (c *Client) plain() *http.Client {
-	plain := http.Client{}
-	if c.HTTP != nil {
-		plain = *c.HTTP
+func (c *Client) transport() http.RoundTripper {
+	if c.HTTP != nil && c.HTTP.Transport != nil {
+		return c.HTTP.Transport
 	}
-	plain.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &plain
+	return http.DefaultTransport
 }
 
 func (c *Client) read(a answer, proven bool) (*Reply, error) {

@@ -186,8 +186,6 @@ func secure(err error) fault {
 		authority x509.UnknownAuthorityError
 		host      x509.HostnameError
 		cert      *tls.CertificateVerificationError
-		alert     tls.AlertError
-		record    tls.RecordHeaderError
 	)
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
@@ -198,8 +196,8 @@ func secure(err error) fault {
 		return faultOtherHost
 	case errors.As(err, &invalid), errors.As(err, &cert):
 		return faultCert
-	case errors.As(err, &alert), errors.As(err, &record), strings.Contains(err.Error(), "HTTP response to HTTPS client"):
-		return faultTLS
+	case strings.Contains(err.Error(), "tls: "), strings.Contains(err.Error(), "HTTP response to HTTPS client"):
+		return faultTLS // Go gives these no type
 	}
 	return none
 }
