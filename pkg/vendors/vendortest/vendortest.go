@@ -130,12 +130,12 @@ func (v Vendor) steady(path string, body []byte) (problems []error) {
 	name := filepath.Base(path)
 	first, refusal := v.Decode(name, body)
 	problems = append(problems, v.check(first, refusal)...)
+	if !bytes.Equal(before, body) {
+		problems = append(problems, errors.New("reading changed the body"))
+	}
 	again, secondRefusal := v.Decode(name, body)
 	if !reflect.DeepEqual(first, again) || fmt.Sprint(refusal) != fmt.Sprint(secondRefusal) {
 		problems = append(problems, fmt.Errorf("read differently the second time:\n%+v %v\n%+v %v", first, refusal, again, secondRefusal))
-	}
-	if !bytes.Equal(before, body) {
-		problems = append(problems, errors.New("reading changed the body"))
 	}
 	return problems
 }
