@@ -11,7 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caarlos0/env/v11"
+
 	"github.com/grid2mqtt/grid2mqtt/addon"
+	"github.com/grid2mqtt/grid2mqtt/pkg/app"
 )
 
 // refusing reports why the Supervisor would refuse a value of a type; empty:
@@ -189,6 +192,23 @@ func TestEveryOptionIsADocumentedVariable(t *testing.T) {
 	slices.Sort(options)
 	if names := slices.Sorted(maps.Keys(want)); !slices.Equal(options, names) {
 		t.Errorf("DOCS.md lists the options\n%q, there are\n%q", options, names)
+	}
+}
+
+func TestEveryVariableIsDocumented(t *testing.T) {
+	params, err := env.GetFieldParams(&app.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read []string
+	for _, p := range params {
+		read = append(read, p.Key)
+	}
+	_, variables := documented(t)
+	slices.Sort(read)
+	slices.Sort(variables)
+	if !slices.Equal(read, variables) {
+		t.Errorf("the program reads\n%q, DOCS.md lists\n%q", read, variables)
 	}
 }
 
