@@ -71,7 +71,6 @@ func (c *Client) Equivents(ctx context.Context) (*Reply, error) {
 			return nil, refuse(faultRedirect, a.status)
 		}
 		proven = proven && sameHost(at, next)
-		next.User = nil
 		at = next
 	}
 	return nil, refuse(faultCircle, 0)

@@ -220,6 +220,8 @@ func TestNoTokenToAnotherHost(t *testing.T) {
 	home = serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/home":
+			http.Redirect(w, r, "/inside", http.StatusFound)
+		case "/inside":
 			w.WriteHeader(http.StatusUnauthorized)
 		case "/via":
 			http.Redirect(w, r, away.URL+"/back", http.StatusFound)

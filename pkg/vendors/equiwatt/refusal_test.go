@@ -3,12 +3,14 @@ package equiwatt
 import (
 	"compress/gzip"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -187,7 +189,7 @@ func TestTLS(t *testing.T) {
 func TestTheTokenIsNotEchoed(t *testing.T) {
 	for _, message := range []string{
 		secret, "Bearer " + secret, "token " + strings.ToUpper(secret) + " has expired", "no such token: " + secret[:12] + "…",
-		strings.Join(strings.Split(secret, ""), " "), url.QueryEscape(secret + "/+"), strings.Repeat("x", 110) + secret,
+		strings.Join(strings.Split(secret, ""), " "), regexp.MustCompile(".").ReplaceAllStringFunc(secret, func(c string) string { return fmt.Sprintf("%%%x", c) }), strings.Repeat("x", 110) + secret,
 	} {
 		r := refuseFailure(message, secret, 200)
 		if strings.Contains(strings.ToLower(r.Reason), secret[:8]) || !strings.Contains(r.Reason, "repeats the token") {
