@@ -6,9 +6,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"os"
-	"sync"
+	"strconv"
+	"strings"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -34,45 +37,6 @@ const (
 	writeWithin = 2 * time.Second
 )
 
-// inbound is one message that a broker delivered.
-type inbound struct {
-	topic    string
-	payload  []byte
-	retained bool
-}
-
-// arrivals is what the connection leaves for the publisher's loop.
-type arrivals struct {
-	messages []inbound
-	dropped  int         // messages over the limit
-	taken    []func()    // what follows from the broker having taken something
-	up       mqtt.Client // a new connection
-	lost     bool        // the connection is gone
-}
-
-type inbox struct {
-	mu  sync.Mutex
-	got arrivals
-}
-
-// inboxMost bounds what waits for the loop; a flood is dropped, and counted.
-const inboxMost = 4096
-
-func (p *Publisher) put(f func(*arrivals)) {
-	p.in.mu.Lock()
-	f(&p.in.got)
-	p.in.mu.Unlock()
-	p.Wake()
-}
-
-func (i *inbox) take() arrivals {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	got := i.got
-	i.got = arrivals{}
-	return got
-}
-
 const (
 	// retryWithin is the longest time between two attempts.
 	retryWithin = 5 * time.Second
@@ -90,6 +54,9 @@ func (p *Publisher) connect(ctx context.Context) {
 		lost := make(chan struct{})
 		client, where, err := p.dial(ctx, refused, lost)
 		if ctx.Err() != nil {
+			if err == nil {
+				client.Disconnect(0)
+			}
 			return
 		}
 		refused = turnedAway(err)
@@ -133,13 +100,7 @@ func (p *Publisher) dial(ctx context.Context, refused bool, lost chan struct{}) 
 	}
 	options.SetConnectionLostHandler(func(mqtt.Client, error) { close(lost) })
 	options.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
-		p.put(func(a *arrivals) {
-			if len(a.messages) >= inboxMost {
-				a.dropped++
-				return
-			}
-			a.messages = append(a.messages, inbound{m.Topic(), m.Payload(), m.Retained()})
-		})
+		p.receive(inbound{m.Topic(), m.Payload(), m.Retained()})
 	})
 	client = mqtt.NewClient(options)
 	token := client.Connect()
@@ -152,7 +113,7 @@ func (p *Publisher) dial(ctx context.Context, refused bool, lost chan struct{}) 
 	case <-token.Done():
 		err = token.Error()
 	default:
-		err = errors.New("it does not answer")
+		err = errSilent
 	}
 	if err == nil {
 		return client, where, nil
@@ -165,7 +126,33 @@ func (p *Publisher) dial(ctx context.Context, refused bool, lost chan struct{}) 
 		}
 		return nil, where, fmt.Errorf("the MQTT broker %s refuses %s (%w): check MQTT_USERNAME and MQTT_PASSWORD", where, who, err)
 	}
-	return nil, where, fmt.Errorf("the MQTT broker %s cannot be reached: %w", where, err)
+	return nil, where, fmt.Errorf("the MQTT broker %s cannot be reached: %w", where, plain(err))
+}
+
+var (
+	errSilent = errors.New("it does not answer")
+	errHungUp = errors.New("it closed the connection")
+)
+
+// plain leaves out of a network's error what differs from one attempt to the
+// next, so that the same trouble is logged once.
+func plain(err error) error {
+	var op *net.OpError
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return fmt.Errorf("nobody knows the name %s", dns.Name)
+	case errors.As(err, &dns):
+		return fmt.Errorf("the name %s cannot be looked up", dns.Name)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return errSilent
+	case errors.As(err, &op):
+		return op.Err
+	case errors.Is(err, io.EOF):
+		return errHungUp
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), packets.ErrorNetworkError.Error()+" : "))
 }
 
 // options turns a Broker into paho's options.
@@ -216,7 +203,9 @@ func ParseBroker(text string) (*url.URL, error) {
 		return nil, errors.New("begins with none of mqtt://, mqtts://, ws://, wss://")
 	}
 	if u.Port() == "" {
-		u.Host = u.Host + ":" + port
+		u.Host = strings.TrimSuffix(u.Host, ":") + ":" + port
+	} else if n, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || n == 0 {
+		return nil, errors.New("names no port from 1 to 65535")
 	}
 	return u, nil
 }

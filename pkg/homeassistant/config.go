@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -30,6 +31,9 @@ func (c Config) Validate() error {
 			errs = append(errs, err)
 		}
 	}
+	if c.BaseTopic == c.DiscoveryPrefix || c.BaseTopic == "homeassistant" {
+		errs = append(errs, errors.New("MQTT_BASE_TOPIC is Home Assistant's own topic"))
+	}
 	for _, t := range []struct{ name, topic string }{{"MQTT_BASE_TOPIC", c.BaseTopic}, {"MQTT_DISCOVERY_PREFIX", c.DiscoveryPrefix}} {
 		if why := badTopic(t.topic); why != "" {
 			errs = append(errs, fmt.Errorf("%s %s", t.name, why))
@@ -40,7 +44,7 @@ func (c Config) Validate() error {
 
 func badTopic(t string) string {
 	switch {
-	case t == "" || !utf8.ValidString(t) || strings.ContainsRune(t, 0):
+	case t == "" || !utf8.ValidString(t) || strings.ContainsFunc(t, unicode.IsControl):
 		return "is no topic"
 	case strings.ContainsAny(t, "+#"):
 		return "contains a wildcard"

@@ -1,6 +1,7 @@
 package homeassistant
 
 import (
+	"bytes"
 	"encoding/json"
 )
 
@@ -65,9 +66,13 @@ func (n Names) document(d device, a About) []byte {
 			"value_template": "{{ value_json.event_type }}", "payload": kind, "type": kind, "subtype": d.about,
 		}
 	}
+	origin := map[string]any{"name": "Grid2MQTT", "sw_version": a.Version}
+	if a.URL != "" {
+		origin["support_url"] = a.URL
+	}
 	return encode(map[string]any{
 		"device":             dev,
-		"origin":             map[string]any{"name": "Grid2MQTT", "sw_version": a.Version, "support_url": a.URL},
+		"origin":             origin,
 		"availability_topic": n.Status(),
 		"qos":                1,
 		"components":         components,
@@ -122,10 +127,13 @@ func (n Names) component(d device, e entity) map[string]any {
 }
 
 // encode is json.Marshal for what cannot fail: maps, strings, numbers, truths.
+// Nobody shows it as HTML, so "&" need not become six bytes.
 func encode(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(v) != nil {
 		return []byte("{}")
 	}
-	return b
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }

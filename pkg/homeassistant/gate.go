@@ -29,11 +29,10 @@ type gate struct {
 }
 
 func (g *gate) connected(now time.Time) {
-	g.answerAt, g.gone, g.missing, g.shutTill = time.Time{}, false, false, time.Time{}
-	if g.wait && g.known {
-		g.shutTill = now.Add(firstBirth)
+	g.answerAt, g.repeatAt = time.Time{}, now.Add(repeatAfter)
+	if till := now.Add(firstBirth); g.wait && g.known && g.shutTill.Before(till) {
+		g.shutTill = till
 	}
-	g.repeatAt = now.Add(repeatAfter)
 }
 
 // birth is Home Assistant saying that it is there. Many programs answer it, so
@@ -41,7 +40,7 @@ func (g *gate) connected(now time.Time) {
 func (g *gate) birth(now time.Time) {
 	g.gone, g.missing = false, false
 	if g.answerAt.IsZero() {
-		g.answerAt = now.Add(time.Second + rand.N(2*time.Second))
+		g.answerAt = soonest(now.Add(time.Second+rand.N(2*time.Second)), g.shutTill)
 	}
 	g.known = true
 }

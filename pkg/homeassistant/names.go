@@ -108,7 +108,7 @@ func Slug(id string) string {
 		return "x"
 	case len(s) > 64:
 		sum := sha256.Sum256([]byte(id))
-		return s[:64] + "_" + hex.EncodeToString(sum[:4])
+		return strings.TrimRight(s[:64], "_") + "_" + hex.EncodeToString(sum[:4])
 	}
 	return s
 }

@@ -64,6 +64,7 @@ type Publisher struct {
 	sent     map[string][]byte
 	inFlight map[string]bool
 	tokens   chan pending
+	stopped  <-chan struct{}
 	gate     gate
 	slow     chan func(context.Context)
 }
@@ -76,8 +77,12 @@ type Memory struct {
 
 // pending is a publish that the broker has not taken yet.
 type pending struct {
-	token mqtt.Token
-	then  func() // in the loop, once it has; nil: nothing
+	token  mqtt.Token
+	client mqtt.Client
+	topic  string
+	moment string // the id of the moment it says; empty: none
+	clears bool   // the topic is ours no longer
+	failed bool
 }
 
 const (
@@ -108,9 +113,10 @@ func (p *Publisher) Wake() {
 
 // Run speaks until ctx ends; then it says "offline" and leaves.
 func (p *Publisher) Run(ctx context.Context) {
-	var helpers sync.WaitGroup
+	var connector, helpers sync.WaitGroup
 	inner, stop := context.WithCancel(ctx)
-	helpers.Go(func() { p.connect(inner) })
+	p.stopped = ctx.Done()
+	connector.Go(func() { p.connect(inner) })
 	helpers.Go(func() { p.collect() })
 	helpers.Go(func() { p.work(inner) })
 	timer := time.NewTimer(0)
@@ -125,20 +131,21 @@ func (p *Publisher) Run(ctx context.Context) {
 		timer.Reset(p.turn())
 	}
 	stop()
+	connector.Wait()
 	p.turn()
 	p.leave()
 	close(p.tokens)
 	helpers.Wait()
-	for _, then := range p.in.take().taken {
-		then()
+	for _, t := range p.in.take().settled {
+		p.settle(t)
 	}
 }
 
 // turn does everything there is to do, and returns how long nothing will be.
 func (p *Publisher) turn() time.Duration {
 	got := p.in.take()
-	for _, then := range got.taken {
-		then()
+	for _, t := range got.settled {
+		p.settle(t)
 	}
 	if got.lost {
 		p.client, p.inFlight = nil, nil
@@ -153,7 +160,7 @@ func (p *Publisher) turn() time.Duration {
 	for _, m := range got.messages {
 		p.hear(m)
 	}
-	for p.say(v); more; p.say(v) {
+	for p.say(v, more); more; p.say(v, more) {
 		v, more = p.Step()
 	}
 	p.Stepped(v)
@@ -161,7 +168,7 @@ func (p *Publisher) turn() time.Duration {
 	if !v.Next.IsZero() {
 		rest = min(rest, v.Next.Sub(p.Now()))
 	}
-	if at := p.gate.next(); !at.IsZero() {
+	if at := p.gate.next(); p.client != nil && !at.IsZero() {
 		rest = min(rest, time.Until(at))
 	}
 	return max(time.Millisecond, rest)
@@ -174,21 +181,18 @@ func (p *Publisher) begin(c mqtt.Client, v state.View) {
 	for _, t := range p.Names.Births() {
 		topics[t] = 1
 	}
-	p.tokens <- pending{c.SubscribeMultiple(topics, nil), nil}
+	p.follow(pending{token: c.SubscribeMultiple(topics, nil)})
 	p.gate.connected(time.Now())
 	p.all(v)
-	p.send(Message{p.Names.Status(), []byte("online")}, true, nil)
+	p.retain(Message{p.Names.Status(), []byte("online")})
 }
 
 // all says every document and state anew, and clears what is no longer ours.
 func (p *Publisher) all(v state.View) {
 	documents, states := p.Names.Documents(v, p.About, p.Token), p.Names.States(v, p.bridge(v), p.About)
 	p.own(documents, states)
-	for _, m := range documents {
-		p.send(m, true, nil)
-	}
-	for _, m := range states {
-		p.send(m, true, nil)
+	for _, m := range slices.Concat(documents, states) {
+		p.retain(m)
 	}
 }
 
@@ -196,7 +200,7 @@ func (p *Publisher) all(v state.View) {
 // devices that are gone: the documents first, for a state that goes before its
 // document makes Home Assistant complain of every entity.
 func (p *Publisher) own(documents, states []Message) {
-	var now []string
+	now := []string{p.Names.Status()}
 	for _, m := range slices.Concat(documents, states) {
 		now = append(now, m.Topic)
 	}
@@ -205,15 +209,14 @@ func (p *Publisher) own(documents, states []Message) {
 	slices.SortStableFunc(gone, func(a, b string) int { return rank(a) - rank(b) })
 	p.setOwned(owned, append(now, gone...))
 	for _, t := range gone {
-		p.send(Message{Topic: t}, true, func() {
-			p.setOwned(p.owned(), slices.DeleteFunc(p.owned(), func(o string) bool { return o == t }))
-		})
+		p.follow(pending{token: p.client.Publish(t, 1, true, []byte{}), topic: t, clears: true})
 	}
 }
 
+// owned are the retained topics of ours; a topic may contain blanks.
 func (p *Publisher) owned() []string {
 	text, _ := p.Memory.Get("owned")
-	return strings.Fields(text)
+	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
 }
 
 func (p *Publisher) setOwned(old, topics []string) {
@@ -229,27 +232,30 @@ func rank(topic string) int {
 	return 1
 }
 
-// say publishes what differs from what was said, then what is due.
-func (p *Publisher) say(v state.View) {
-	if p.client == nil {
+// say publishes what differs from what was said, then what is due. Where more
+// follows at once and nothing is due, the last word will do.
+func (p *Publisher) say(v state.View, more bool) {
+	if p.client == nil || !p.client.IsConnectionOpen() || more && (v.Equiwatt == nil || len(v.Equiwatt.Due) == 0) {
 		return
 	}
 	now := time.Now()
+	open := p.gate.open(now)
 	if at := p.gate.answerAt; !at.IsZero() && !now.Before(at) {
 		p.all(v)
 		p.gate.answered(now)
+		open = true
 	} else if at := p.gate.repeatAt; !at.IsZero() && !now.Before(at) {
 		p.gate.repeatAt = time.Time{}
 		for _, m := range p.Names.Documents(v, p.About, p.Token) {
-			p.send(m, true, nil)
+			p.retain(m)
 		}
 	}
 	for _, m := range p.Names.States(v, p.bridge(v), p.About) {
 		if !bytes.Equal(p.sent[m.Topic], m.Payload) {
-			p.send(m, true, nil)
+			p.retain(m)
 		}
 	}
-	if v.Equiwatt == nil || !p.gate.open(now) {
+	if v.Equiwatt == nil || !open {
 		return
 	}
 	for _, m := range v.Equiwatt.Due {
@@ -260,13 +266,10 @@ func (p *Publisher) say(v state.View) {
 }
 
 func (p *Publisher) tell(m state.Moment) {
-	now := p.Now()
+	now, topic := p.Now(), p.Names.Event(m.Source, m.Subject)
 	p.inFlight[m.ID] = true
 	p.Mark(m.ID, state.Sent, now)
-	p.send(Message{p.Names.Event(m.Source, m.Subject), moment(m, now)}, false, func() {
-		delete(p.inFlight, m.ID)
-		p.Mark(m.ID, state.AtRest, p.Now())
-	})
+	p.follow(pending{token: p.client.Publish(topic, 1, false, moment(m, now)), topic: topic, moment: m.ID})
 	p.Log.Info().Str("vendor", m.Source).Time("occurred", m.Occurred).Msg("said: " + m.Type)
 }
 
@@ -278,20 +281,50 @@ func (p *Publisher) bridge(v state.View) Bridge {
 	return b
 }
 
-// send publishes; it waits only where a window of messages is on its way.
-func (p *Publisher) send(m Message, retained bool, then func()) {
-	if retained {
-		p.sent[m.Topic] = m.Payload
+// retain publishes what Home Assistant finds whenever it looks.
+func (p *Publisher) retain(m Message) {
+	p.sent[m.Topic] = m.Payload
+	p.follow(pending{token: p.client.Publish(m.Topic, 1, true, m.Payload), topic: m.Topic})
+}
+
+// follow waits only where a window of messages is on its way, and not while
+// stopping.
+func (p *Publisher) follow(t pending) {
+	t.client = p.client
+	select {
+	case p.tokens <- t:
+		return
+	default:
 	}
-	p.tokens <- pending{p.client.Publish(m.Topic, 1, retained, m.Payload), then}
+	select {
+	case p.tokens <- t:
+	case <-p.stopped:
+	}
 }
 
 // collect notes what the broker has taken.
 func (p *Publisher) collect() {
 	for t := range p.tokens {
-		if t.token.Wait() && t.token.Error() == nil && t.then != nil {
-			p.put(func(a *arrivals) { a.taken = append(a.taken, t.then) })
+		t.token.Wait()
+		t.failed = t.token.Error() != nil
+		if t.failed || t.moment != "" || t.clears {
+			p.put(func(a *arrivals) { a.settled = append(a.settled, t) })
 		}
+	}
+}
+
+// settle draws the consequence of what became of a publish.
+func (p *Publisher) settle(t pending) {
+	switch {
+	case t.failed && t.client == p.client:
+		delete(p.sent, t.topic)
+		delete(p.inFlight, t.moment)
+	case t.failed:
+	case t.clears:
+		p.setOwned(p.owned(), slices.DeleteFunc(p.owned(), func(o string) bool { return o == t.topic }))
+	default:
+		delete(p.inFlight, t.moment)
+		p.Mark(t.moment, state.AtRest, p.Now())
 	}
 }
 
@@ -303,60 +336,4 @@ func (p *Publisher) leave() {
 	t := p.client.Publish(p.Names.Status(), 1, true, "offline")
 	t.WaitTimeout(time.Second)
 	p.client.Disconnect(250)
-}
-
-// hear takes one message of the broker. A retained one is the past.
-func (p *Publisher) hear(m inbound) {
-	if m.retained {
-		return
-	}
-	if slices.Contains(p.Names.Births(), m.topic) {
-		switch string(m.payload) {
-		case "online":
-			if !p.gate.known {
-				p.Memory.Set("birth", p.Now().Format(time.RFC3339))
-			}
-			p.gate.birth(time.Now())
-		case "offline":
-			p.gate.goodbye(time.Now())
-		}
-		return
-	}
-	rest, ok := strings.CutPrefix(m.topic, p.Names.Base+"/")
-	if !ok {
-		return
-	}
-	parts := strings.Split(rest, "/")
-	switch n := len(parts); {
-	case parts[0] == "hook" && n == 2:
-		p.later(func(ctx context.Context) { p.Forwarded(ctx, parts[1], "", m.payload) })
-	case parts[0] == "hook" && n == 3:
-		p.later(func(ctx context.Context) { p.Forwarded(ctx, parts[1], parts[2], m.payload) })
-	case n == 3 && parts[1] == "set":
-		p.gate.life()
-		p.later(func(ctx context.Context) { p.Command(ctx, parts[0], "", parts[2], string(m.payload)) })
-	case n == 4 && parts[2] == "set":
-		p.gate.life()
-		p.later(func(ctx context.Context) { p.Command(ctx, parts[0], parts[1], parts[3], string(m.payload)) })
-	}
-}
-
-// later does what may wait for a disk outside the loop, in order.
-func (p *Publisher) later(f func(context.Context)) {
-	select {
-	case p.slow <- f:
-	default:
-		p.Log.Warn().Msg("too many MQTT commands at once, one was dropped")
-	}
-}
-
-func (p *Publisher) work(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case f := <-p.slow:
-			f(ctx)
-		}
-	}
 }

@@ -1,6 +1,7 @@
 package homeassistant
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -21,11 +22,6 @@ type Bridge struct {
 	Problems []string // sentences, the most important first
 	Sources  []string // that are on
 	Skew     time.Duration
-}
-
-// Rendered is everything that is retained, in the order in which it is sent.
-type Rendered struct {
-	Documents, States []Message
 }
 
 // Documents returns the discovery documents of what a View shows.
@@ -214,33 +210,32 @@ func moment(m state.Moment, now time.Time) []byte {
 const most = 4 << 10
 
 // fit returns the vendor's own fields; of too many only the scalars of the top
-// level that fit, and nothing where none does.
-func fit(data json.RawMessage) any {
-	if len(data) <= most {
-		if len(data) == 0 {
-			return nil
-		}
-		return data
-	}
-	var all map[string]json.RawMessage
-	if json.Unmarshal(data, &all) != nil {
+// level that fit, and nothing where none does. They are written anew, for Home
+// Assistant reads no text with half a character, and loses the event.
+func fit(data json.RawMessage) json.RawMessage {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var all any
+	if d.Decode(&all) != nil || all == nil {
 		return nil
 	}
-	some, size := map[string]json.RawMessage{}, 2
-	for _, k := range sortedKeys(all) {
-		v := all[k]
-		if c := v[0]; c == '{' || c == '[' || size+len(k)+len(v)+4 > most {
+	if whole := encode(all); len(whole) <= most {
+		return whole
+	}
+	fields, _ := all.(map[string]any)
+	some, size := map[string]any{}, len("{}")
+	for _, k := range slices.Sorted(maps.Keys(fields)) {
+		switch fields[k].(type) {
+		case map[string]any, []any:
 			continue
 		}
-		some[k] = v
-		size += len(k) + len(v) + 4
+		if n := len(encode(k)) + len(encode(fields[k])) + len(":,"); size+n <= most {
+			some[k] = fields[k]
+			size += n
+		}
 	}
 	if len(some) == 0 {
 		return nil
 	}
-	return some
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	return slices.Sorted(maps.Keys(m))
+	return encode(some)
 }
