@@ -57,6 +57,7 @@ type App struct {
 	clock     *intake.Clock
 	journal   *journal.Journal
 	house     *house
+	door      *intake.Hooks
 	publisher *homeassistant.Publisher
 	pollers   map[string]*intake.Poller
 	token     string
@@ -68,6 +69,7 @@ type App struct {
 	linkSaid bool      // an answer came in this run
 	beat     time.Time // when the last good answer was kept
 	turned   atomic.Int64
+	urgent   atomic.Bool // a webhook waits for Equiwatt's API to agree
 }
 
 const project = "https://github.com/grid2mqtt/grid2mqtt"
@@ -158,7 +160,7 @@ func (a *App) build(ctx context.Context) {
 			a.log.Warn().Str("source", s.name).Msg(s.missing)
 		}
 	}
-	if p := a.config.Equiwatt.PollInterval; p < 10*time.Second {
+	if p := a.config.Equiwatt.PollInterval; p < 10*time.Second && a.config.Equiwatt.Token != "" {
 		a.log.Warn().Str("source", "equiwatt").Msgf("EQUIWATT_POLL_INTERVAL %s is too often for Equiwatt's limits; asking every 10s", p)
 	}
 	a.token = a.config.HookToken
@@ -169,6 +171,7 @@ func (a *App) build(ctx context.Context) {
 	if err := a.house.open(a.config.rules(a.clock.Now())); err != nil {
 		a.log.Error().Str("source", "journal").Err(err).Msg("the past could not be read whole")
 	}
+	a.door = a.newDoor()
 	a.publisher = a.newPublisher(ctx)
 	for i := range a.sources {
 		if s := &a.sources[i]; s.poll != nil {
@@ -276,18 +279,15 @@ func (a *App) newPoller(ctx context.Context, s *source) *intake.Poller {
 		Ask: func(ctx context.Context, wait func(context.Context) error) (event.Answer, error) {
 			return ask(ctx, a, wait)
 		},
-		Done: a.answered,
-		Urgent: func() bool {
-			v := a.house.view().Equiwatt
-			return v != nil && v.Urgent
-		},
+		Done:   a.answered,
+		Urgent: a.urgent.Load,
 	})
 }
 
 // run starts the rooms, and stops them in order when ctx ends: nothing new
 // comes in, what is in is said, "offline" is said, the journal is closed.
 func (a *App) run(ctx context.Context, hooks, page net.Listener) {
-	door := newServer(a.hooks())
+	door := newServer(a.door)
 	window := newServer((&web.Server{
 		Page: a.page, Allowed: a.host.Allowed, Healthy: a.healthy, Metrics: a.metrics.WritePrometheus, Command: a.command, Log: a.logger("web"),
 	}).Handler())

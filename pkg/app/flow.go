@@ -16,8 +16,8 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/pkg/state"
 )
 
-// hooks is the handler of the hook listener.
-func (a *App) hooks() *intake.Hooks {
+// newDoor makes the handler of the hook listener.
+func (a *App) newDoor() *intake.Hooks {
 	h := &intake.Hooks{
 		Token: func() []string { return []string{a.token} },
 		Now:   a.clock.Now, Record: a.record, Refused: a.refused, Log: a.logger("hooks"),
@@ -44,7 +44,7 @@ func (a *App) record(ctx context.Context, d event.Delivery, events []event.Event
 }
 
 func (a *App) forwarded(ctx context.Context, source, kind string, body []byte) {
-	if err := a.hooks().Forwarded(ctx, source, kind, body); err != nil {
+	if err := a.door.Forwarded(ctx, source, kind, body); err != nil {
 		a.log.Warn().Str("source", "mqtt").Err(err).Msg("a forwarded webhook was not taken")
 	}
 }
@@ -148,8 +148,11 @@ func (a *App) stepped(by time.Duration) {
 // spoken is called after each turn of the publisher.
 func (a *App) spoken(v state.View) {
 	a.turned.Store(time.Now().UnixNano())
-	for _, p := range a.pollers {
-		p.Look()
+	urgent := v.Equiwatt != nil && v.Equiwatt.Urgent
+	if a.urgent.Swap(urgent) != urgent {
+		for _, p := range a.pollers {
+			p.Look()
+		}
 	}
 	if position, ok := a.house.settled(v, positionEvery); ok {
 		go a.set(context.Background(), "position", fmt.Sprint(position))

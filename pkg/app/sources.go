@@ -56,7 +56,7 @@ func (c Config) equiwatt() source {
 		limit:    intake.Limit{Gap: 1100 * time.Millisecond, Span: 61 * time.Second, Most: 10},
 		ask: func(ctx context.Context, a *App, wait func(context.Context) error) (event.Answer, error) {
 			client := client
-			client.Wait, client.Now = wait, a.clock.Now
+			client.Wait, client.Now, client.Agent = wait, a.clock.Now, "grid2mqtt/"+a.host.Version
 			return client.Poll(ctx, a.house.view().Equiwatt.Known)
 		},
 	}

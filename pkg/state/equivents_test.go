@@ -204,6 +204,11 @@ func TestANewerStartEndsAnOlderOne(t *testing.T) {
 		expect(20*m, "ON api 19–? last 0–19").saying("started", "ended", "started")
 }
 
+func TestWhatTheAPIShowsRunsWhateverElseItLists(t *testing.T) {
+	confirming(t).poll(11*m, running(0), vanished(10*m)).expect(20*m, "ON api 0–?").saying("started")
+	confirming(t).poll(21*m, until(0, 60*m), over(10*m, 20*m)).expect(30*m, "ON api 0–60 last 10–20").saying("started")
+}
+
 func TestTakenBack(t *testing.T) {
 	confirming(t).poll(m, running(0)).poll(10*m, over(0, 9*m)).expect(10*m, "OFF last 0–9").
 		poll(11*m, running(0)).expect(11*m, "ON api 0–?").

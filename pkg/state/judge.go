@@ -15,7 +15,8 @@ type verdict struct {
 }
 
 // judge decides whether w runs at now. newer is the start of the next window
-// after it, zero where there is none: it ends an older one at once.
+// after it, zero where there is none: it ends an older one at once, unless the
+// API still shows that.
 func (q *equivents) judge(w *window, newer, now time.Time) verdict {
 	if w.over {
 		return verdict{end: w.end}
@@ -37,7 +38,7 @@ func (q *equivents) judge(w *window, newer, now time.Time) verdict {
 	if !w.endHook.IsZero() && !w.answered && w.endHook.Add(silence).Before(closes) {
 		end, closes = w.endAt, w.endHook.Add(silence)
 	}
-	if !newer.IsZero() && newer.Add(-grace).Before(closes) {
+	if !newer.IsZero() && !w.showing && newer.Add(-grace).Before(closes) {
 		closes = newer.Add(-grace)
 		end = earliest(newer, end)
 	}
@@ -47,17 +48,21 @@ func (q *equivents) judge(w *window, newer, now time.Time) verdict {
 	return verdict{end: end}
 }
 
+// stale reports whether w is an entry of the API that never ran for us and was
+// never ended: old data that says nothing of the others.
+func (w *window) stale() bool { return w.over && w.end.IsZero() && !w.shown }
+
 // after returns the start of the window that follows w.
-func (q *equivents) after(w *window) time.Time {
-	for i := len(q.windows) - 1; i > 0; i-- {
-		if q.windows[i-1] == w {
-			return q.windows[i].start
-		}
+func (q *equivents) after(w *window) (next time.Time) {
+	for i := len(q.windows) - 1; i >= 0 && q.windows[i] != w; i-- {
 		if q.windows[i].start.Before(w.start) {
 			break
 		}
+		if !q.windows[i].stale() {
+			next = q.windows[i].start
+		}
 	}
-	return time.Time{}
+	return next
 }
 
 // running returns the equivent that runs at now; of several the newest.
@@ -75,7 +80,9 @@ func (q *equivents) running(now time.Time) *window {
 func (q *equivents) prune(now time.Time) {
 	keep := q.open[:0]
 	for _, w := range q.open {
-		over := w.over || w.by == event.Rehearsal && w.end.Add(48*time.Hour).Before(now) ||
+		newer := q.after(w)
+		over := w.over || !newer.IsZero() && newer.Before(now) ||
+			w.by == event.Rehearsal && w.end.Add(48*time.Hour).Before(now) ||
 			w.start.Add(q.rules.MaxDuration+48*time.Hour).Before(now)
 		if !over || w.started != Unsaid && w.ended != AtRest {
 			keep = append(keep, w)
@@ -326,7 +333,9 @@ func (q *equivents) walk(now time.Time, f func(*window, verdict) bool) {
 		w := q.windows[i]
 		i--
 		v := q.judge(w, newer, now)
-		newer = w.start
+		if !w.stale() {
+			newer = w.start
+		}
 		if !w.start.After(now.Add(grace)) && !f(w, v) {
 			return
 		}

@@ -1,0 +1,132 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+)
+
+// broker starts a real Mosquitto and returns its URL.
+func broker(tb testing.TB) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	addr := l.Addr().(*net.TCPAddr)
+	l.Close()
+	file := filepath.Join(tb.TempDir(), "mosquitto.conf")
+	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\nmax_inflight_messages 0\nmax_queued_messages 0\nlog_type none\n", addr.Port)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	cmd := exec.Command("mosquitto", "-c", file)
+	if err := cmd.Start(); err != nil {
+		tb.Fatalf("mosquitto is missing (Debian's package mosquitto): %v", err)
+	}
+	tb.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	for range 200 {
+		if c, err := net.Dial("tcp", addr.String()); err == nil {
+			c.Close()
+			return "mqtt://" + addr.String()
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	tb.Fatal("mosquitto does not come up")
+	return ""
+}
+
+// start runs the app and returns the addresses of its listeners.
+func start(tb testing.TB, environ map[string]string) (hooks, web string) {
+	tb.Helper()
+	type pair struct{ hooks, web string }
+	ready, done := make(chan pair, 1), make(chan error, 1)
+	ctx, stop := context.WithCancel(context.Background())
+	env := map[string]string{"HOOK_ADDR": "127.0.0.1:0", "WEB_ADDR": "127.0.0.1:0", "DATA_DIR": tb.TempDir(), "HOOK_TOKEN": goodToken, "LOG_LEVEL": "warn"}
+	for k, v := range environ {
+		env[k] = v
+	}
+	go func() {
+		done <- Run(ctx, env, tb.Output(), Host{Version: "test", Ready: func(h, w string) { ready <- pair{h, w} }})
+	}()
+	tb.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			tb.Error(err)
+		}
+	})
+	select {
+	case p := <-ready:
+		return "http://" + p.hooks, "http://" + p.web
+	case err := <-done:
+		done <- nil
+		tb.Fatal(err)
+		return "", ""
+	}
+}
+
+// BenchmarkPostToMessage: a webhook that starts an equivent, until its event
+// has come back from the broker.
+func BenchmarkPostToMessage(b *testing.B) {
+	url := broker(b)
+	hooks, _ := start(b, map[string]string{"MQTT_URL": url, "EQUIWATT_HOOK_TRUST": "believe", "EQUIWATT_MAX_DURATION": "2000000h"})
+	got := make(chan struct{}, 1)
+	c := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp" + url[4:]).SetClientID("bench"))
+	if t := c.Connect(); t.Wait() && t.Error() != nil {
+		b.Fatal(t.Error())
+	}
+	defer c.Disconnect(0)
+	c.Subscribe("grid2mqtt/equiwatt/event", 1, func(_ mqtt.Client, m mqtt.Message) {
+		if bytes.Contains(m.Payload(), []byte(`-started"`)) {
+			got <- struct{}{}
+		}
+	}).Wait()
+	post(b, hooks, 1)
+	<-got
+	n := 1
+	for b.Loop() {
+		n++
+		post(b, hooks, n)
+		<-got
+	}
+}
+
+// BenchmarkHooks64 is how many webhooks are on the disk a second.
+func BenchmarkHooks64(b *testing.B) {
+	url := broker(b)
+	hooks, _ := start(b, map[string]string{"MQTT_URL": url, "EQUIWATT_HOOK_TRUST": "believe"})
+	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 64
+	b.SetParallelism(32)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			post(b, hooks, 0)
+		}
+	})
+}
+
+func post(tb testing.TB, hooks string, start int) {
+	body := ""
+	if start > 0 {
+		body = fmt.Sprintf(`{"start_time":%d}`, start)
+	}
+	r, err := http.Post(hooks+"/hook/equiwatt/"+goodToken+"/started", "application/json", bytes.NewReader([]byte(body)))
+	if err != nil {
+		tb.Error(err)
+		return
+	}
+	io.Copy(io.Discard, r.Body)
+	r.Body.Close()
+	if r.StatusCode != http.StatusOK {
+		tb.Errorf("status %d", r.StatusCode)
+	}
+}
