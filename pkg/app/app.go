@@ -289,7 +289,7 @@ func (a *App) newPoller(ctx context.Context, s *source) *intake.Poller {
 func (a *App) run(ctx context.Context, hooks, page net.Listener) {
 	door := newServer(a.door)
 	window := newServer((&web.Server{
-		Page: a.page, Allowed: a.host.Allowed, Healthy: a.healthy, Metrics: a.metrics.WritePrometheus, Command: a.command, Log: a.logger("web"),
+		Page: a.page, Allowed: a.host.Allowed, Loopback: a.host.Allowed == nil && loopback(page.Addr()), Healthy: a.healthy, Metrics: a.metrics.WritePrometheus, Command: a.command, Log: a.logger("web"),
 	}).Handler())
 	a.say(hooks, page)
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -323,6 +323,11 @@ func (a *App) run(ctx context.Context, hooks, page net.Listener) {
 	if position, ok := a.house.settled(a.house.view(), 1); ok {
 		a.set(inner, "position", fmt.Sprint(position))
 	}
+}
+
+func loopback(addr net.Addr) bool {
+	t, ok := addr.(*net.TCPAddr)
+	return ok && t.IP.IsLoopback()
 }
 
 func newServer(h http.Handler) *http.Server {

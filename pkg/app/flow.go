@@ -236,7 +236,7 @@ func (a *App) say(hooks, page net.Listener) {
 	a.log.Info().Str("source", "app").Str("version", a.host.Version).Str("data", a.config.DataDir).Msg("Grid2MQTT starts")
 	a.log.Info().Str("source", "hooks").Str("addr", hooks.Addr().String()).Msg("listening for webhooks")
 	reach := "this machine only"
-	if t, ok := page.Addr().(*net.TCPAddr); ok && !t.IP.IsLoopback() {
+	if !loopback(page.Addr()) {
 		reach = "everybody who reaches this address"
 	}
 	if a.host.Allowed != nil {

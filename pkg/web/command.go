@@ -21,7 +21,7 @@ var notices = map[string]string{
 
 type answer struct{ Title, Sentence string }
 
-func (s *Server) refresh(pages *template.Template) http.HandlerFunc {
+func (s *Server) refresh(pages func() *template.Template) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if s.trusted(w, r, pages) {
 			s.command(w, r, pages, "refresh", "", "refresh")
@@ -29,7 +29,7 @@ func (s *Server) refresh(pages *template.Template) http.HandlerFunc {
 	}
 }
 
-func (s *Server) rehearse(pages *template.Template) http.HandlerFunc {
+func (s *Server) rehearse(pages func() *template.Template) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !s.trusted(w, r, pages) {
 			return
@@ -61,7 +61,7 @@ func wholeMinutes(form url.Values) (int, bool) {
 	return n, err == nil && n >= 0 && n <= 240
 }
 
-func (s *Server) trusted(w http.ResponseWriter, r *http.Request, pages *template.Template) bool {
+func (s *Server) trusted(w http.ResponseWriter, r *http.Request, pages func() *template.Template) bool {
 	if sameOrigin(r) {
 		return true
 	}
@@ -71,7 +71,7 @@ func (s *Server) trusted(w http.ResponseWriter, r *http.Request, pages *template
 	return false
 }
 
-func (s *Server) command(w http.ResponseWriter, r *http.Request, pages *template.Template, name, payload, done string) {
+func (s *Server) command(w http.ResponseWriter, r *http.Request, pages func() *template.Template, name, payload, done string) {
 	if s.Command == nil {
 		s.render(w, pages, "answer.html", http.StatusServiceUnavailable, answer{"That did not work", "There is nothing to command yet."})
 		return

@@ -103,7 +103,7 @@ func skewed(skew time.Duration) string {
 	if skew < 0 {
 		skew, way = -skew, "behind"
 	}
-	return "This machine's clock is " + about(skew) + " " + way + " the vendors' clocks. Times may be wrong until it is set right."
+	return "This machine's clock is " + about(skew) + " " + way + " the vendors' clocks, by which times are judged until it is set right."
 }
 
 // headline answers the first question in one line, and how it looks.

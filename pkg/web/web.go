@@ -14,8 +14,11 @@ import (
 	"embed"
 	"html/template"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -36,6 +39,11 @@ type Server struct {
 	// is nothing to command, and no buttons.
 	Command func(ctx context.Context, name, payload string) error
 
+	// Loopback: the listener is on a loopback address, so only its names are
+	// ours. A foreign name that leads here would let a foreign site read the
+	// page in a visitor's browser, hook token included (DNS rebinding).
+	Loopback bool
+
 	Log zerolog.Logger
 }
 
@@ -46,7 +54,9 @@ type route struct {
 
 // Handler returns the whole of the web listener.
 func (s *Server) Handler() http.Handler {
-	pages := template.Must(template.New("web").ParseFS(files, "*.html"))
+	// Parsed when first opened: most homes open the page once in weeks, and
+	// until then it need not be in memory.
+	pages := sync.OnceValue(func() *template.Template { return template.Must(template.New("web").ParseFS(files, "*.html")) })
 	routes := map[string]route{
 		"/":                 {handle: s.page(pages)},
 		"/style.css":        {handle: asset("style.css", "text/css; charset=utf-8")},
@@ -61,6 +71,10 @@ func (s *Server) Handler() http.Handler {
 		guard(w.Header())
 		if s.Allowed != nil && !s.Allowed(r.RemoteAddr) {
 			say(w, http.StatusForbidden, "This page is served to Home Assistant only: open it from there.")
+			return
+		}
+		if s.Loopback && !loopback(r.Host) {
+			say(w, http.StatusForbidden, "This page is served under this machine's own names only, such as localhost.")
 			return
 		}
 		at, ok := routes[r.URL.Path]
@@ -79,6 +93,15 @@ func (s *Server) Handler() http.Handler {
 	})
 }
 
+// loopback reports whether a Host header names this machine to itself.
+func loopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
 // guard sets what every answer carries. The referrer is same-origin instead of
 // no-referrer, for with the latter a browser sends "Origin: null" with our own
 // forms, and over plain http nothing else tells them from a stranger's.
@@ -90,7 +113,7 @@ func guard(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-func (s *Server) page(pages *template.Template) http.HandlerFunc {
+func (s *Server) page(pages func() *template.Template) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		p := s.Page(r.Context())
 		if p.View.At.IsZero() {
@@ -104,9 +127,9 @@ func (s *Server) page(pages *template.Template) http.HandlerFunc {
 	}
 }
 
-func (s *Server) render(w http.ResponseWriter, pages *template.Template, name string, status int, data any) {
+func (s *Server) render(w http.ResponseWriter, pages func() *template.Template, name string, status int, data any) {
 	var b bytes.Buffer
-	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
+	if err := pages().ExecuteTemplate(&b, name, data); err != nil {
 		s.Log.Error().Err(err).Msg("the page could not be drawn")
 		say(w, http.StatusInternalServerError, "The page could not be drawn; the log says why.")
 		return

@@ -217,3 +217,18 @@ func TestNothingInline(t *testing.T) {
 		}
 	}
 }
+
+func TestAForeignNameForThisMachineIsRefused(t *testing.T) {
+	h := (&Server{Loopback: true, Page: func(context.Context) Page { return Page{} }}).Handler()
+	for host, want := range map[string]int{
+		"localhost:8099": 200, "127.0.0.1:8099": 200, "127.0.0.1": 200, "[::1]:8099": 200, "[::1]": 200, "grid.localhost": 200,
+		"evil.example": 403, "evil.example:8099": 403, "localhost.evil.example": 403, "192.168.1.5": 403, "": 403,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("%q: status %d, want %d", host, w.Code, want)
+		}
+	}
+}
