@@ -15,7 +15,10 @@ import (
 // conn is one connection to SQLite, for one goroutine at a time. It speaks to
 // the driver itself: the pool of database/sql would double the time of a scan
 // and adds nothing where one goroutine owns the connection.
-type conn struct{ raw driver.Conn }
+type conn struct {
+	raw  driver.Conn
+	open map[*stmt]bool
+}
 
 func connect(path, query string) (*conn, error) {
 	name := filepath.ToSlash(path)
@@ -30,12 +33,15 @@ func connect(path, query string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{raw}, nil
+	return &conn{raw: raw, open: map[*stmt]bool{}}, nil
 }
 
 func (c *conn) close() error {
 	if c == nil {
 		return nil
+	}
+	for s := range c.open {
+		s.close() // else SQLite keeps the file open
 	}
 	return c.raw.Close()
 }
@@ -81,6 +87,7 @@ func (c *conn) written() int {
 }
 
 type stmt struct {
+	of   *conn
 	raw  driver.Stmt
 	args []driver.NamedValue
 }
@@ -90,10 +97,15 @@ func (c *conn) prepare(query string) (*stmt, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &stmt{raw: raw}, nil
+	s := &stmt{of: c, raw: raw}
+	c.open[s] = true
+	return s, nil
 }
 
-func (s *stmt) close() { s.raw.Close() }
+func (s *stmt) close() {
+	delete(s.of.open, s)
+	_ = s.raw.Close()
+}
 
 func (s *stmt) bind(values []any) []driver.NamedValue {
 	s.args = s.args[:0]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 )
 
@@ -112,6 +113,7 @@ func growLog(path string) {
 
 // salvaged is what a new file needs of the one before.
 type salvaged struct {
+	whole    bool // every setting was read; a file that is not there has none
 	settings map[string]string
 	marks    map[string]mark
 	last     int64
@@ -126,6 +128,7 @@ const maxSalvaged = 4096
 func salvage(path, query string, pragmas ...string) salvaged {
 	s := salvaged{settings: map[string]string{}, marks: map[string]mark{}}
 	if !exists(path) {
+		s.whole = true
 		return s
 	}
 	c, err := connect(path, query)
@@ -140,19 +143,29 @@ func salvage(path, query string, pragmas ...string) salvaged {
 	if app, err := c.number("PRAGMA application_id"); err != nil || app != application {
 		return s
 	}
-	_ = c.each("SELECT key, value FROM settings", func(row []driver.Value) {
+	err = c.each("SELECT key, value FROM settings", func(row []driver.Value) {
 		key, ok := row[0].(string)
 		if value, isText := row[1].(string); ok && isText {
 			s.settings[key] = value
 		}
 	})
+	s.whole = err == nil
 	_ = c.each("SELECT id, state, at FROM moments ORDER BY seq DESC LIMIT ?", func(row []driver.Value) {
 		id, ok := row[0].(string)
 		if state, isNumber := row[1].(int64); ok && isNumber {
 			s.marks[id] = mark{state: MomentState(state), at: toTime(row[2])}
 		}
 	}, int64(maxSalvaged))
-	s.last, _ = c.number("SELECT max(seq) FROM events")
+	s.last, _ = strconv.ParseInt(s.settings[floorKey], 10, 64)
+	for _, query := range []string{
+		"SELECT max(seq) FROM events",
+		"SELECT first + events - 1 FROM deliveries ORDER BY id DESC LIMIT 1",
+		"SELECT max(seq) FROM moments",
+	} {
+		if n, err := c.number(query); err == nil {
+			s.last = max(s.last, n)
+		}
+	}
 	return s
 }
 

@@ -216,7 +216,7 @@ func (j *Journal) submit(ctx context.Context, r *request) error {
 	}
 }
 
-func signal(c chan struct{}) {
+func notify(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

@@ -95,19 +95,26 @@ func (j *Journal) Moment(id string) (MomentState, error) {
 	return max(m.state, stored), err
 }
 
+// markWithin is how long marks wait for a commit that somebody else needs: one
+// of their own costs a sync, and the next webhook would wait for it.
+const markWithin = 20 * time.Millisecond
+
 // MarkMoments notes how far the telling of moments got. It does not wait: the
-// marks go to the disk with the next commit, at once. A mark never takes a
-// later one back.
+// marks go to the disk with the next commit, in 20 ms at the latest. A mark
+// never takes a later one back.
 func (j *Journal) MarkMoments(state MomentState, at time.Time, ids ...string) {
 	if !storable(at) || at.IsZero() {
 		at = j.now()
 	}
 	j.mu.Lock()
+	first := len(j.pending.marks) == 0
 	for _, id := range ids {
 		j.note(id, mark{state: state, at: at})
 	}
 	j.mu.Unlock()
-	signal(j.wake)
+	if first {
+		time.AfterFunc(markWithin, func() { notify(j.wake) })
+	}
 }
 
 // changes are the settings and marks that wait for the disk.

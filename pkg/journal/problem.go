@@ -88,6 +88,6 @@ func (j *Journal) setProblem(field *string, text string) {
 	*field = text
 	j.mu.Unlock()
 	if changed {
-		signal(j.grown)
+		notify(j.grown)
 	}
 }

@@ -93,15 +93,7 @@ func (rs *readers) give(r *reader) {
 	}
 }
 
-func (r *reader) close() {
-	if r.events != nil {
-		r.events.close()
-	}
-	if r.moment != nil {
-		r.moment.close()
-	}
-	_ = r.db.close()
-}
+func (r *reader) close() { _ = r.db.close() }
 
 // read calls f with a connection. Where there never was a file that could be
 // opened, nothing is stored and f is not called.
@@ -133,7 +125,7 @@ func (j *Journal) read(ctx context.Context, f func(*reader) error) error {
 		j.mu.Lock()
 		j.damage = err
 		j.mu.Unlock()
-		signal(j.wake)
+		notify(j.wake)
 	}
 	if err != nil && ctx.Err() == nil {
 		err = fmt.Errorf("journal: read: %w", err)

@@ -32,6 +32,9 @@ func (w *writer) open() error {
 		}
 		w.lock = f
 	}
+	if w.broken != nil {
+		return w.replace(w.broken)
+	}
 	err := w.openFile()
 	if unusable(err) {
 		err = w.replace(err)
@@ -60,7 +63,9 @@ func (w *writer) closeFile() error {
 	return err
 }
 
-// load reads what memory keeps of the file; what memory has already is newer.
+// load reads what memory keeps of the file. What memory has already is newer,
+// except where it was set without knowing the file: a hook token that the
+// vendors have must not be lost to one made while the file was locked.
 func (w *writer) load() error {
 	settings := map[string]string{}
 	err := w.db.each("SELECT key, value FROM settings", func(row []driver.Value) {
@@ -78,12 +83,20 @@ func (w *writer) load() error {
 	if err != nil {
 		return err
 	}
+	// What an earlier process left in the log counts: it would grow for ever
+	// where none lives long enough to fill it.
+	err = w.db.each("PRAGMA wal_checkpoint(NOOP)", w.logged)
+	if err != nil {
+		return err
+	}
 	w.j.mu.Lock()
 	for key, value := range settings {
-		if _, ok := w.j.settings[key]; !ok {
+		if _, ok := w.j.settings[key]; !ok || w.blind {
 			w.j.settings[key] = value
+			delete(w.j.pending.settings, key)
 		}
 	}
+	w.blind = false
 	floor, _ := strconv.ParseInt(settings[floorKey], 10, 64)
 	w.j.mu.Unlock()
 	w.at.delivery = max(w.at.delivery, delivery)
@@ -111,18 +124,18 @@ func (w *writer) mend(err error) error {
 // replace sets the file aside and begins a new one. It keeps what the old one
 // said of settings, of moments and of the position.
 func (w *writer) replace(why error) error {
-	if !w.asideAt.IsZero() && time.Since(w.asideAt) < asideEvery {
+	_ = w.closeFile()
+	if w.broken = why; !w.asideAt.IsZero() && time.Since(w.asideAt) < asideEvery {
 		return fmt.Errorf("%w (%w)", errTooManyAside, why)
 	}
 	path := w.j.path()
 	w.j.readers.allow(false)
-	_ = w.closeFile()
 	kept := salvage(path, "?mode=ro")
 	target, err := moveAside(path, w.j.now())
 	if err != nil {
 		return err
 	}
-	w.asideAt = time.Now()
+	w.asideAt, w.broken = time.Now(), nil
 	text := "was damaged (" + why.Error() + ")"
 	if errors.As(why, new(strange)) {
 		text = why.Error()
@@ -139,7 +152,7 @@ func (w *writer) replace(why error) error {
 	if err := w.openFile(); err != nil {
 		return err
 	}
-	signal(w.j.wake) // what was recalled goes into the new file
+	notify(w.j.wake) // what was recalled goes into the new file
 	return nil
 }
 
@@ -147,10 +160,12 @@ func (w *writer) replace(why error) error {
 // opened for want of room: a lock of its own spares SQLite the shared memory
 // file.
 func (w *writer) rescue() {
+	w.blind = true
 	if w.lock == nil {
 		return
 	}
 	s := salvage(w.j.path(), "?mode=rw", "PRAGMA locking_mode = EXCLUSIVE")
+	w.blind = !s.whole
 	w.j.recall(s)
 	w.moveTo(s.last)
 }
@@ -166,10 +181,9 @@ func (w *writer) fail(err error) {
 	w.probe.Reset(probeEvery)
 }
 
+// recovered is for retry alone: that a small write found a last free block does
+// not mean that there is room.
 func (w *writer) recovered() {
-	if w.cause == nil {
-		return
-	}
 	w.cause = nil
 	w.j.log.Info().Msg("the disk takes what is stored again")
 	w.j.setFailure("")

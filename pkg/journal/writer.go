@@ -25,8 +25,10 @@ type writer struct {
 	at         position
 	log        int // how many pages of the write-ahead log are not in the file yet, about
 
+	blind   bool      // the settings of the file could not be read yet
 	cause   error     // why nothing is stored; nil: all is well
-	asideAt time.Time // when a file was last set aside
+	broken  error     // what is wrong with a file that is to be set aside; nil: nothing
+	asideAt time.Time // when that was last done
 	probe   *time.Timer
 	sweep   *sweep // nil: nothing is being deleted
 }
@@ -156,7 +158,6 @@ func (w *writer) write(group []*request) (err error) {
 	}
 	w.at = at
 	w.j.written(changes)
-	w.recovered()
 	return nil
 }
 
@@ -168,7 +169,7 @@ func (w *writer) publish(group []*request) {
 	}
 	w.j.tail.add(events)
 	w.j.last.Store(w.at.seq)
-	signal(w.j.grown)
+	notify(w.j.grown)
 }
 
 // checkpoint brings the pages of the write-ahead log into the file, so that
@@ -184,13 +185,17 @@ func (w *writer) checkpoint(busy bool) error {
 	if w.log < logSize/page || busy && w.log < 4*logSize/page {
 		return nil
 	}
-	err := w.db.each("PRAGMA wal_checkpoint(PASSIVE)", func(row []driver.Value) {
-		pages, _ := row[1].(int64)
-		done, _ := row[2].(int64)
-		w.log = int(pages - done)
-	})
+	err := w.db.each("PRAGMA wal_checkpoint(PASSIVE)", w.logged)
 	if damaged(err) {
 		return err
 	}
 	return nil
+}
+
+// logged takes the answer of a checkpoint: whether it was kept from it, pages
+// in the log, pages of these in the file.
+func (w *writer) logged(row []driver.Value) {
+	pages, _ := row[1].(int64)
+	done, _ := row[2].(int64)
+	w.log = int(max(pages-done, 0))
 }
