@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -43,8 +44,9 @@ type Source struct {
 // Crowd is how many webhooks may wait for the disk at a time.
 const Crowd = 1024
 
-// held is how many bytes of bodies may be in memory at a time.
-const held = 32 << 20
+// held is how many bytes of bodies may be in memory at a time: a Crowd of
+// 64 KiB each, which is what most sources take.
+const held = Crowd * 64 << 10
 
 // Refusals of a webhook, as they are counted.
 const (
@@ -75,7 +77,7 @@ type Hooks struct {
 var kept = [...]string{"Content-Type", "Content-Encoding", "User-Agent", "Date"}
 
 func (h *Hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	source, kind, ok := h.find(r.URL.Path)
+	source, kind, ok := h.find(r.URL)
 	switch {
 	case ok && r.Method == http.MethodPost:
 		h.take(w, r, source, kind)
@@ -95,22 +97,26 @@ func notFound(w http.ResponseWriter) {
 
 // find returns the source and kind of /hook/<source>/<token>[/<kind>]. It
 // takes as long for a wrong token as for a right one.
-func (h *Hooks) find(path string) (source Source, kind string, ok bool) {
-	parts := strings.Split(path, "/")
-	if len(parts) < 4 || len(parts) > 5 || parts[0] != "" || parts[1] != "hook" {
+func (h *Hooks) find(u *url.URL) (source Source, kind string, ok bool) {
+	rest, hook := strings.CutPrefix(u.Path, "/hook/")
+	// A slash that came as %2F is part of a name, and no name here has one.
+	if !hook || strings.Count(u.EscapedPath(), "/") != strings.Count(u.Path, "/") {
 		return source, "", false
 	}
-	given := sha256.Sum256([]byte(parts[3]))
-	proven := 0
+	name, rest, _ := strings.Cut(rest, "/")
+	token, kind, kinded := strings.Cut(rest, "/")
+	source, ok = h.source(name, kind, kinded)
+	return source, kind, h.proven(token) && ok
+}
+
+func (h *Hooks) proven(given string) bool {
+	sum := sha256.Sum256([]byte(given))
+	same := 0
 	for _, token := range h.Token() {
 		want := sha256.Sum256([]byte(token))
-		proven |= subtle.ConstantTimeCompare(given[:], want[:])
+		same |= subtle.ConstantTimeCompare(sum[:], want[:])
 	}
-	if len(parts) == 5 {
-		kind = parts[4]
-	}
-	source, ok = h.source(parts[2], kind, len(parts) == 5)
-	return source, kind, ok && proven == 1
+	return same == 1 && given != ""
 }
 
 func (h *Hooks) source(name, kind string, kinded bool) (Source, bool) {
@@ -123,13 +129,15 @@ func (h *Hooks) source(name, kind string, kinded bool) (Source, bool) {
 }
 
 func (h *Hooks) take(w http.ResponseWriter, r *http.Request, s Source, kind string) {
-	size := r.ContentLength
+	size := min(r.ContentLength, s.Limit)
 	if size < 0 {
 		size = s.Limit
 	}
-	inside, bytes := h.inside.Add(1), h.bytes.Add(min(size, s.Limit))
-	defer h.inside.Add(-1)
-	defer h.bytes.Add(-min(size, s.Limit))
+	inside, bytes := h.inside.Add(1), h.bytes.Add(size)
+	defer func() {
+		h.inside.Add(-1)
+		h.bytes.Add(-size)
+	}()
 	if inside > Crowd || bytes > held {
 		w.Header().Set("Retry-After", "1")
 		h.refuse(w, s, RefusedCrowd, http.StatusTooManyRequests)
@@ -139,7 +147,7 @@ func (h *Hooks) take(w http.ResponseWriter, r *http.Request, s Source, kind stri
 		h.refuse(w, s, RefusedSize, http.StatusRequestEntityTooLarge)
 		return
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, s.Limit+1))
+	body, err := read(r, s.Limit)
 	if err != nil {
 		h.refuse(w, s, RefusedBroken, http.StatusBadRequest)
 		return
@@ -148,6 +156,8 @@ func (h *Hooks) take(w http.ResponseWriter, r *http.Request, s Source, kind stri
 		h.refuse(w, s, RefusedSize, http.StatusRequestEntityTooLarge)
 		return
 	}
+	h.bytes.Add(int64(len(body)) - size)
+	size = int64(len(body))
 	d := event.Delivery{Received: h.Now(), Source: s.Name, Kind: kind, Via: event.ViaHTTP, Query: r.URL.RawQuery, Body: body, Header: harmless(r.Header)}
 	if s.Verify != nil {
 		if d.Body, err = s.Verify(r.Header, body); err != nil {
@@ -155,9 +165,22 @@ func (h *Hooks) take(w http.ResponseWriter, r *http.Request, s Source, kind stri
 			return
 		}
 	}
-	if err := h.Record(r.Context(), d, s.Decode(d)); err != nil {
+	// What has come whole is kept, even where the sender did not wait for the
+	// answer: Equiwatt is not known to send it again.
+	if err := h.Record(context.WithoutCancel(r.Context()), d, s.Decode(d)); err != nil {
 		h.refuse(w, s, RefusedStore, http.StatusServiceUnavailable)
 	}
+}
+
+// read returns the body, or limit+1 bytes of a longer one whose length was not
+// said beforehand.
+func read(r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength < 0 {
+		return io.ReadAll(io.LimitReader(r.Body, limit+1))
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, body)
+	return body, err
 }
 
 func harmless(h http.Header) map[string]string {
