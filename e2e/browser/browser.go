@@ -2,11 +2,14 @@
 package browser
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/chromedp/chromedp"
@@ -74,33 +77,53 @@ func (p *Page) LogIn(url, token string) error {
 	return err
 }
 
-// Show goes to an address and waits until the page shows all these words.
+// Show goes to an address and waits until the page shows all these words. The error tells what it shows instead.
 func (p *Page) Show(url string, words ...string) error {
-	want, _ := json.Marshal(words)
-	shown := fmt.Sprintf("(() => { const text = %s; return %s.every(w => text.includes(w)) })()", allText, want)
-	if _, err := run(p, chromedp.Steps(chromedp.Navigate(url), chromedp.Poll[chromedp.Void](shown))); err != nil {
-		text, _ := p.Text()
-		return fmt.Errorf("%w: %s does not show %q but:\n%s", err, url, words, text)
+	ctx, cancel := context.WithTimeout(p.ctx, 60*time.Second)
+	defer cancel()
+	if _, err := run(p, chromedp.Navigate(url)); err != nil {
+		return err
 	}
-	return nil
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		// A page that is just being replaced by the next one cannot be asked.
+		text, err := p.Text()
+		missing := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return strings.Contains(text, w) })
+		if err == nil && len(missing) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("browser: %s does not show %q but:\n%s", url, missing, text), err)
+		case <-tick.C:
+		}
+	}
 }
 
 // Text is all the page shows.
 func (p *Page) Text() (string, error) { return run(p, chromedp.Evaluate[string](allText)) }
 
-// Picture writes what is seen as PNG, once the animations of Home Assistant's cards have come to rest.
+// Picture writes what is seen as PNG, once nothing moves any more: Home Assistant's cards come in with animations.
 func (p *Page) Picture(file string) error {
-	if _, err := run(p, chromedp.Sleep(800*time.Millisecond)); err != nil {
-		return err
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	var last []byte
+	for range 50 {
+		png, err := run(p, chromedp.CaptureScreenshot())
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(png, last) {
+			if err := os.WriteFile(file, png, 0o644); err != nil {
+				return fmt.Errorf("browser: %w", err)
+			}
+			return nil
+		}
+		last = png
+		<-tick.C
 	}
-	png, err := run(p, chromedp.CaptureScreenshot())
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(file, png, 0o644); err != nil {
-		return fmt.Errorf("browser: %w", err)
-	}
-	return nil
+	return errors.New("browser: the page does not come to rest")
 }
 
 func run[T any](p *Page, a chromedp.Action[T]) (T, error) {

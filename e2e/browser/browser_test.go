@@ -16,7 +16,7 @@ import (
 
 const page = `<!doctype html><body><style>p { color: red }</style><p>plain <x-card></x-card></p>
 <script>customElements.define('x-card', class extends HTMLElement {
-  connectedCallback() { setTimeout(() => this.attachShadow({mode: 'open'}).innerHTML = '<b>in the shadow</b>', 50) } })</script>`
+  connectedCallback() { setTimeout(() => this.attachShadow({mode: 'open'}).innerHTML = '<style>@keyframes grow { from { width: 0 } to { width: 600px } } b { display: block; height: 300px; background: lime; animation: grow 1s forwards }</style><b>in the shadow</b>', 50) } })</script>`
 
 func TestPage(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(page)) }))
@@ -50,6 +50,9 @@ func TestPage(t *testing.T) {
 	defer f.Close()
 	picture, err := png.Decode(f)
 	if err != nil || picture.Bounds().Dx() != 640 {
-		t.Error(err, picture.Bounds())
+		t.Fatal(err, picture.Bounds())
+	}
+	if r, g, b, _ := picture.At(590, 250).RGBA(); r != 0 || g != 0xffff || b != 0 {
+		t.Error("taken while it moved:", r, g, b)
 	}
 }

@@ -14,6 +14,9 @@ var ownWords = []*regexp.Regexp{
 	// Both after Kill: the recorder finds its database as a power cut leaves it.
 	regexp.MustCompile(`recorder\.util\] The system could not validate that the sqlite3 database at .* was shutdown cleanly`),
 	regexp.MustCompile(`recorder\.util\] Ended unfinished session`),
+	// Both at Stop on a busy machine, of its idle workers; see lingers.
+	regexp.MustCompile(`util\.executor\] Thread\[SyncWorker_\d+\] is still running at shutdown`),
+	regexp.MustCompile(`\(SyncWorker_\d+\) \[concurrent\.futures\] Exception in worker`),
 }
 
 var entry = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ ([A-Z]+) `)

@@ -31,8 +31,10 @@ type Message struct {
 type Observer struct {
 	manager *autopaho.ConnectionManager
 	stop    context.CancelFunc
+	echo    string // topic on which it hears itself and nobody else does: filters do not reach below a $
 
 	mu      sync.Mutex
+	echoes  int
 	record  []Message
 	up      int           // connections so far
 	ready   bool          // connected and subscribed
@@ -45,9 +47,6 @@ const (
 	skipHeld = 2
 )
 
-// here is asked to see whether a broker answers; no filter without $ sees it.
-const here = "$observer/here"
-
 // Open connects, subscribes to the filters and records from then on. The caller calls Close.
 func Open(ctx context.Context, broker string, filters ...string) (*Observer, error) {
 	return open(ctx, broker, skipHeld, filters)
@@ -58,13 +57,13 @@ func open(ctx context.Context, broker string, held byte, filters []string) (*Obs
 	if err != nil {
 		return nil, fmt.Errorf("observer: %w", err)
 	}
-	subscribe := &paho.Subscribe{}
+	o := &Observer{echo: "$observer/" + rand.Text(), changed: make(chan struct{})}
+	subscribe := &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: o.echo, QoS: 1}}}
 	for _, f := range filters {
 		subscribe.Subscriptions = append(subscribe.Subscriptions, paho.SubscribeOptions{
 			Topic: f, QoS: 1, RetainAsPublished: true, RetainHandling: held,
 		})
 	}
-	o := &Observer{changed: make(chan struct{})}
 	life, stop := context.WithCancel(context.Background())
 	o.stop = stop
 	o.manager, err = autopaho.NewConnection(life, autopaho.ClientConfig{
@@ -95,22 +94,19 @@ func open(ctx context.Context, broker string, held byte, filters []string) (*Obs
 
 // Held is what the broker holds now under the filters, from topic to payload.
 func Held(ctx context.Context, broker string, filters ...string) (map[string]string, error) {
-	last := "observer/" + rand.Text()
-	o, err := open(ctx, broker, sendHeld, append(filters, last))
+	o, err := open(ctx, broker, sendHeld, filters)
 	if err != nil {
 		return nil, err
 	}
 	defer o.Close()
 	// The broker sends what it holds before whatever comes after the subscription.
-	if err := o.Publish(ctx, last, "", false); err != nil {
-		return nil, err
-	}
-	if _, err := o.Next(ctx, 0, On(last)); err != nil {
+	n, err := o.Mark(ctx)
+	if err != nil {
 		return nil, err
 	}
 	held := map[string]string{}
-	for _, m := range o.Since(0) {
-		if m.Topic != last && m.Retained {
+	for _, m := range o.Since(0)[:n] {
+		if m.Retained {
 			held[m.Topic] = m.Payload
 		}
 	}
@@ -135,20 +131,47 @@ func (o *Observer) Close() error {
 // ended and started, when this side may not know yet that its connection is gone.
 func (o *Observer) Connected(ctx context.Context) error {
 	for {
-		n := 0
-		if err := o.await(ctx, "connected", func() bool { n = o.up; return o.ready }); err != nil {
+		if err := o.await(ctx, "connected", func() bool { return o.ready }); err != nil {
 			return err
 		}
-		soon, cancel := context.WithTimeout(ctx, time.Second)
-		answered := o.Publish(soon, here, "", false) == nil
-		cancel()
-		o.mu.Lock()
-		same := o.up == n
-		o.mu.Unlock()
-		if answered && same {
-			return nil
+		if heard, err := o.hearItself(ctx); heard || err != nil {
+			return err
 		}
 	}
+}
+
+// Mark is a place in the record, behind all that the broker had taken before the call.
+func (o *Observer) Mark(ctx context.Context) (int, error) {
+	o.mu.Lock()
+	ready := o.ready
+	o.mu.Unlock()
+	if ready {
+		// Where that fails the connection is lost, and nothing is on its way.
+		if _, err := o.hearItself(ctx); err != nil {
+			return 0, err
+		}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.record), nil
+}
+
+// hearItself is false where the connection is lost before the echo comes. The broker keeps the order of what it sends.
+func (o *Observer) hearItself(ctx context.Context) (bool, error) {
+	o.mu.Lock()
+	connection, echoes := o.up, o.echoes
+	o.mu.Unlock()
+	soon, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if err := o.Publish(soon, o.echo, "", false); err != nil {
+		return false, ctx.Err()
+	}
+	heard := false
+	err := o.await(ctx, "answered", func() bool {
+		heard = o.echoes > echoes && o.up == connection
+		return heard || o.up != connection
+	})
+	return heard, err
 }
 
 // Publish a message with QoS 1 and wait until the broker has it.
@@ -161,6 +184,10 @@ func (o *Observer) Publish(ctx context.Context, topic, payload string, retained 
 }
 
 func (o *Observer) receive(p paho.PublishReceived) (bool, error) {
+	if p.Packet.Topic == o.echo {
+		o.change(func() { o.echoes++ })
+		return true, nil
+	}
 	m := Message{At: time.Now(), Topic: p.Packet.Topic, Payload: string(p.Packet.Payload), Retained: p.Packet.Retain, QoS: p.Packet.QoS}
 	o.change(func() { o.record = append(o.record, m) })
 	return true, nil
@@ -175,10 +202,8 @@ func (o *Observer) disconnected() { o.change(func() { o.ready = false; o.up++ })
 
 // subscribe counts only if its connection is still the newest.
 func (o *Observer) subscribe(ctx context.Context, m *autopaho.ConnectionManager, n int, s *paho.Subscribe) {
-	if len(s.Subscriptions) > 0 {
-		if _, err := m.Subscribe(ctx, s); err != nil {
-			return // the connection is lost, and the next one subscribes again
-		}
+	if _, err := m.Subscribe(ctx, s); err != nil {
+		return // the connection is lost, and the next one subscribes again
 	}
 	o.change(func() { o.ready = o.up == n })
 }

@@ -58,6 +58,15 @@ func say(t *testing.T, o *observer.Observer, topic, payload string, retained boo
 	}
 }
 
+func mark(t *testing.T, o *observer.Observer) int {
+	t.Helper()
+	n, err := o.Mark(limit(t, 10*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func TestRecordsInOrderWithTheRetainedFlag(t *testing.T) {
 	t.Parallel()
 	b, o := open(t, "a/#")
@@ -79,8 +88,8 @@ func TestRecordsInOrderWithTheRetainedFlag(t *testing.T) {
 			t.Fatalf("%d came at %v", i, m.At)
 		}
 	}
-	if o.Mark() != 100 {
-		t.Errorf("%d messages, not 100", o.Mark())
+	if n := mark(t, o); n != 100 {
+		t.Errorf("%d messages, not 100", n)
 	}
 }
 
@@ -124,11 +133,27 @@ func TestComesBackToABroker(t *testing.T) {
 	}
 }
 
+func TestMarkIsBehindWhatWasSaid(t *testing.T) {
+	t.Parallel()
+	b, o := open(t, "#")
+	speaker := watch(t, b)
+	for i := range 200 {
+		say(t, speaker, "x", strings.Repeat("y", 10_000), false)
+		if n := mark(t, o); n != i+1 {
+			t.Fatalf("at %d after %d messages", n, i+1)
+		}
+	}
+	b.Kill() // what is lost is not waited for
+	if n := mark(t, o); n != 200 {
+		t.Error(n)
+	}
+}
+
 func TestWaitsTellWhatWasHeard(t *testing.T) {
 	t.Parallel()
 	_, o := open(t, "#")
 	say(t, o, "one", "1", false)
-	mark := o.Mark()
+	mark := mark(t, o)
 	say(t, o, "two", strings.Repeat("2", 300), true)
 	if _, err := o.Next(limit(t, 50*time.Millisecond), mark, observer.On("one")); err == nil ||
 		!strings.Contains(err.Error(), `two (retained) "222`) || strings.Contains(err.Error(), "one ") {

@@ -53,13 +53,6 @@ func Payloads(all []Message) []string {
 	return payloads
 }
 
-// Mark is a place in the record, behind the newest message.
-func (o *Observer) Mark() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return len(o.record)
-}
-
 // Since is the record behind a mark; 0 is its beginning.
 func (o *Observer) Since(mark int) []Message {
 	o.mu.Lock()

@@ -63,18 +63,29 @@ func (p *Process) Wait(ctx context.Context) (int, error) {
 	}
 }
 
-// Stop asks the process to end and returns its exit code. It is killed, which is an error, when that takes longer than allowed.
-func (p *Process) Stop(within time.Duration) (int, error) {
-	p.cmd.Process.Signal(syscall.SIGTERM)
+// Terminate asks the process to end.
+func (p *Process) Terminate() { p.cmd.Process.Signal(syscall.SIGTERM) }
+
+// Ended waits so long for the end.
+func (p *Process) Ended(within time.Duration) bool {
 	limit := time.NewTimer(within)
 	defer limit.Stop()
 	select {
 	case <-p.done:
-		return p.cmd.ProcessState.ExitCode(), nil
+		return true
 	case <-limit.C:
-		p.Kill()
-		return 0, fmt.Errorf("%s: did not stop within %v", p.name, within)
+		return false
 	}
+}
+
+// Stop asks the process to end and returns its exit code. It is killed, which is an error, when that takes longer than allowed.
+func (p *Process) Stop(within time.Duration) (int, error) {
+	p.Terminate()
+	if p.Ended(within) {
+		return p.cmd.ProcessState.ExitCode(), nil
+	}
+	p.Kill()
+	return 0, fmt.Errorf("%s: did not stop within %v", p.name, within)
 }
 
 // Kill ends the process at once, without a chance to say anything.
