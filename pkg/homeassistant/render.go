@@ -213,6 +213,9 @@ const most = 4 << 10
 // level that fit, and nothing where none does. They are written anew, for Home
 // Assistant reads no text with half a character, and loses the event.
 func fit(data json.RawMessage) json.RawMessage {
+	if len(data) == 0 {
+		return nil
+	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
 	var all any
