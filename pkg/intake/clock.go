@@ -23,6 +23,7 @@ type Clock struct {
 
 	mu       sync.Mutex
 	offset   time.Duration // add to the wall clock
+	sure     time.Duration // the offset when a vendor last told the time
 	anchored bool          // a vendor told the time
 	wall     time.Time
 	elapsed  time.Duration
@@ -31,11 +32,15 @@ type Clock struct {
 var began = time.Now()
 
 func (c *Clock) read() (wall time.Time, elapsed time.Duration) {
-	if c.Wall == nil {
-		now := time.Now()
-		return now.Round(0), now.Sub(began)
+	now := time.Now()
+	wall, elapsed = now, now.Sub(began)
+	if c.Wall != nil {
+		wall = c.Wall()
 	}
-	return c.Wall().Round(0), c.Elapsed()
+	if c.Elapsed != nil {
+		elapsed = c.Elapsed()
+	}
+	return wall.Round(0), elapsed
 }
 
 // Now returns the time by which things are judged, UTC.
@@ -74,13 +79,18 @@ func (c *Clock) Heard(date time.Time) {
 	c.mu.Lock()
 	_, step := c.now()
 	offset := date.Sub(c.wall)
-	if offset.Abs() <= credible {
-		offset = 0
-	}
 	if change := offset - c.offset; change.Abs() > credible {
-		step += change
+		if offset.Abs() <= credible {
+			offset, change = 0, -c.offset
+		}
+		// Where the offset is again what it was, nobody set the clock: the
+		// machine slept, and what was dated before was dated rightly.
+		if (offset - c.sure).Abs() > credible {
+			step += change
+		}
 		c.offset = offset
 	}
+	c.sure = c.offset
 	c.anchored = true
 	c.mu.Unlock()
 	c.tell(step)

@@ -15,17 +15,19 @@ import (
 type Limit struct {
 	Gap  time.Duration
 	Span time.Duration
-	Most int
+	Most int               // zero: any number
 	Pace time.Duration     // of the timer whose calls are not saved
 	Save func(text string) // may be slow
 
-	mu    sync.Mutex
-	calls []time.Time
-	quiet time.Time
+	saving sync.Mutex // what is saved last is the newest
+	mu     sync.Mutex
+	calls  []time.Time // the newest, oldest first
+	quiet  time.Time
 }
 
-// saved is what a restart must know, in Unix milliseconds.
+// saved is what a restart must know, in Unix nanoseconds.
 type saved struct {
+	At    int64   `json:"at"`
 	Calls []int64 `json:"calls"`
 	Quiet int64   `json:"quiet,omitempty"`
 	Clean bool    `json:"clean,omitempty"` // nothing came after it
@@ -35,30 +37,56 @@ type saved struct {
 const longest = 24 * time.Hour
 
 // Load takes what an earlier process saved. Where that was killed, its timer
-// may have called at any time since.
+// may have called at any time since. Where the clock is behind what was saved,
+// as without a battery, no time is taken to have passed. The instants it makes
+// carry now's monotonic reading, so that setting the clock moves none of them.
 func (l *Limit) Load(text string, now time.Time) {
-	var s saved
-	if text == "" || json.Unmarshal([]byte(text), &s) != nil {
+	if text == "" {
 		return
+	}
+	var s saved
+	if json.Unmarshal([]byte(text), &s) != nil {
+		s = saved{At: now.UnixNano()}
+	}
+	at := time.Unix(0, s.At)
+	behind := at.After(now)
+	ago := func(ns int64) time.Duration { // negative: it is yet to come
+		if behind {
+			return at.Sub(time.Unix(0, ns))
+		}
+		return now.Sub(time.Unix(0, ns))
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, ms := range s.Calls {
-		l.calls = append(l.calls, earlier(time.UnixMilli(ms), now))
-	}
-	if !s.Clean {
-		for t := now; l.Pace > 0 && now.Sub(t) < l.Span; t = t.Add(-l.Pace) {
-			l.calls = append(l.calls, t)
-		}
+	for _, ns := range s.Calls {
+		l.calls = append(l.calls, now.Add(-max(ago(ns), 0)))
 	}
 	slices.SortFunc(l.calls, time.Time.Compare)
-	if s.Quiet > 0 {
-		l.quiet = earlier(time.UnixMilli(s.Quiet), now.Add(longest))
+	if !s.Clean && l.Pace > 0 {
+		since := now.Add(-l.Span)
+		if n := len(l.calls); n > 0 && !behind {
+			since = later(since, l.calls[n-1].Add(l.Pace-1))
+		}
+		for t := now; t.After(since); t = t.Add(-l.Pace) {
+			l.calls = append(l.calls, t)
+		}
+		slices.SortFunc(l.calls, time.Time.Compare)
+	}
+	l.forget()
+	if s.Quiet != 0 {
+		l.quiet = now.Add(-max(ago(s.Quiet), -longest))
 	}
 }
 
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
+// forget drops the calls that can no longer be in the way of another.
+func (l *Limit) forget() {
+	if over := len(l.calls) - max(l.Most, 1); over > 0 {
+		l.calls = slices.Delete(l.calls, 0, over)
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
 		return a
 	}
 	return b
@@ -72,17 +100,11 @@ func (l *Limit) Free(now time.Time) time.Time {
 }
 
 func (l *Limit) free(now time.Time) time.Time {
-	at := now
-	later := func(t time.Time) {
-		if t.After(at) {
-			at = t
-		}
-	}
-	later(l.quiet)
+	at := later(now, l.quiet)
 	if n := len(l.calls); n > 0 {
-		later(l.calls[n-1].Add(l.Gap))
-		if n >= l.Most {
-			later(l.calls[n-l.Most].Add(l.Span))
+		at = later(at, l.calls[n-1].Add(l.Gap))
+		if l.Most > 0 && n >= l.Most {
+			at = later(at, l.calls[n-l.Most].Add(l.Span))
 		}
 	}
 	return at
@@ -91,62 +113,64 @@ func (l *Limit) free(now time.Time) time.Time {
 // Wait returns when a call is allowed, and counts it. A call that the timer
 // did not make is saved first.
 func (l *Limit) Wait(ctx context.Context, timed bool) error {
-	for {
-		at, text := l.take(time.Now())
-		if at.IsZero() {
+	for ctx.Err() == nil {
+		at, ok := l.take(time.Now())
+		if ok {
 			if !timed {
-				l.Save(text)
+				l.save(false)
 			}
 			return nil
 		}
 		t := time.NewTimer(time.Until(at))
 		select {
 		case <-ctx.Done():
-			t.Stop()
-			return ctx.Err()
 		case <-t.C:
 		}
+		t.Stop()
 	}
+	return ctx.Err()
 }
 
 // take counts a call if one is allowed now; else it returns when one may be.
-func (l *Limit) take(now time.Time) (at time.Time, text string) {
+func (l *Limit) take(now time.Time) (at time.Time, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if at := l.free(now); at.After(now) {
-		return at, ""
+		return at, false
 	}
 	l.calls = append(l.calls, now)
-	if over := len(l.calls) - l.Most; over > 0 {
-		l.calls = slices.Delete(l.calls, 0, over)
-	}
-	return time.Time{}, l.text(false)
+	l.forget()
+	return now, true
 }
 
-// Quiet allows no call for d.
+// Quiet allows no call for d, and longer where more silence was asked before.
 func (l *Limit) Quiet(d time.Duration) {
 	l.mu.Lock()
-	l.quiet = time.Now().Add(min(d, longest))
-	text := l.text(false)
+	l.quiet = later(l.quiet, time.Now().Add(min(d, longest)))
 	l.mu.Unlock()
-	l.Save(text)
+	l.save(false)
 }
 
 // Close saves what the next process must know.
-func (l *Limit) Close() {
-	l.mu.Lock()
-	text := l.text(true)
-	l.mu.Unlock()
-	l.Save(text)
+func (l *Limit) Close() { l.save(true) }
+
+func (l *Limit) save(clean bool) {
+	l.saving.Lock()
+	defer l.saving.Unlock()
+	l.Save(l.text(clean, time.Now()))
 }
 
-func (l *Limit) text(clean bool) string {
-	s := saved{Clean: clean, Calls: []int64{}}
+// text tells instants by the clock as it is now, whatever it was then.
+func (l *Limit) text(clean bool, now time.Time) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	unix := func(t time.Time) int64 { return now.Add(t.Sub(now)).UnixNano() }
+	s := saved{At: now.UnixNano(), Calls: []int64{}, Clean: clean}
 	for _, t := range l.calls {
-		s.Calls = append(s.Calls, t.UnixMilli())
+		s.Calls = append(s.Calls, unix(t))
 	}
-	if l.quiet.After(time.Now()) {
-		s.Quiet = l.quiet.UnixMilli()
+	if l.quiet.After(now) {
+		s.Quiet = unix(l.quiet)
 	}
 	text, _ := json.Marshal(s) // numbers only: cannot fail
 	return string(text)

@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -59,27 +60,37 @@ func signal(c chan struct{}) {
 
 // Run asks until ctx ends.
 func (p *Poller) Run(ctx context.Context) {
-	retry := p.backOff(time.Minute)
+	retry := &backoff.ExponentialBackOff{InitialInterval: p.Interval, Multiplier: 2}
 	due, last := time.Now(), time.Time{}
-	for timed := false; ; {
+	for first := true; ; first = false {
 		asked, ok := p.wait(ctx, due, last)
 		if !ok {
 			return
 		}
-		timed = timed && !asked
-		wait := func(ctx context.Context) error { return p.Limit.Wait(ctx, timed) }
-		answer, err := p.Ask(ctx, wait)
+		timed := !first && !asked
+		last = time.Now()
+		answer, err := p.Ask(ctx, func(ctx context.Context) error {
+			if err := p.Limit.Wait(ctx, timed); err != nil {
+				return err
+			}
+			timed = false // only one call is the timer's; a redirect is another
+			last = time.Now()
+			// Whoever asked before this call is answered by it.
+			select {
+			case <-p.ask:
+			default:
+			}
+			return nil
+		})
 		if ctx.Err() != nil {
 			return
 		}
-		last = time.Now()
 		due = last.Add(p.Interval)
 		if err == nil {
 			retry.Reset()
-		} else if d := p.rest(err, &retry); d > 0 {
-			due = last.Add(d)
+		} else {
+			due = last.Add(p.rest(err, retry))
 		}
-		timed = true
 		p.Done(ctx, answer, err)
 	}
 }
@@ -92,6 +103,7 @@ func (p *Poller) wait(ctx context.Context, due, last time.Time) (asked, ok bool)
 		if soon := last.Add(urgent); !last.IsZero() && soon.Before(at) && p.Urgent() {
 			at, hurried = soon, true
 		}
+		at = p.Limit.Free(at)
 		p.next.Store(at.UnixNano())
 		t := time.NewTimer(time.Until(at))
 		select {
@@ -109,27 +121,24 @@ func (p *Poller) wait(ctx context.Context, due, last time.Time) (asked, ok bool)
 	}
 }
 
-func (p *Poller) backOff(most time.Duration) backoff.ExponentialBackOff {
-	return backoff.ExponentialBackOff{InitialInterval: p.Interval, Multiplier: 2, MaxInterval: max(p.Interval, most)}
-}
-
 // rest returns how long to wait after a bad answer: as the vendor asked, else
 // longer each time, and longest where the token is refused.
 func (p *Poller) rest(err error, retry *backoff.ExponentialBackOff) time.Duration {
+	most, silence := time.Minute, time.Duration(0)
 	var r *event.Refusal
-	if !errors.As(err, &r) {
-		return retry.NextBackOff()
+	if errors.As(err, &r) {
+		silence = min(r.RetryAfter, longest)
+		if r.Status == http.StatusTooManyRequests && silence == 0 {
+			silence = time.Minute
+		}
+		if r.Unauthorized {
+			most = 5 * time.Minute
+		}
 	}
-	if r.Status == 429 && r.RetryAfter == 0 {
-		r.RetryAfter = time.Minute
+	if silence > 0 {
+		p.Limit.Quiet(silence)
+		return max(p.Interval, silence)
 	}
-	if r.RetryAfter > 0 {
-		p.Limit.Quiet(r.RetryAfter)
-		return max(p.Interval, r.RetryAfter)
-	}
-	retry.MaxInterval = max(p.Interval, time.Minute)
-	if r.Unauthorized {
-		retry.MaxInterval = max(p.Interval, 5*time.Minute)
-	}
-	return retry.NextBackOff()
+	retry.MaxInterval = max(p.Interval, most)
+	return min(retry.NextBackOff(), retry.MaxInterval)
 }
