@@ -51,7 +51,8 @@ type App struct {
 	host    Host
 	log     zerolog.Logger
 	logs    io.Writer
-	sources []source // that are on
+	table   []source
+	sources []source // those of the table that are on
 	half    []string // what half configured sources lack
 
 	clock     *intake.Clock
@@ -59,17 +60,11 @@ type App struct {
 	house     *house
 	door      *intake.Hooks
 	publisher *homeassistant.Publisher
-	pollers   map[string]*intake.Poller
 	token     string
 	metrics   *metrics.Set
 	counts    refusals
 
-	linkMu   sync.Mutex
-	link     string    // why the newest answer was bad; empty: it was good
-	linkSaid bool      // an answer came in this run
-	beat     time.Time // when the last good answer was kept
-	turned   atomic.Int64
-	urgent   atomic.Bool // a webhook waits for Equiwatt's API to agree
+	turned atomic.Int64 // when the publisher's loop last turned, Unix nanoseconds
 }
 
 const project = "https://github.com/grid2mqtt/grid2mqtt"
@@ -78,7 +73,7 @@ const project = "https://github.com/grid2mqtt/grid2mqtt"
 // configuration that cannot be used: one line for people.
 func Run(ctx context.Context, environ map[string]string, stdout io.Writer, host Host) error {
 	c, bad := load(environ)
-	a := &App{config: c, host: host, logs: stdout, metrics: metrics.NewSet(), clock: &intake.Clock{}, pollers: map[string]*intake.Poller{}}
+	a := &App{config: c, host: host, logs: stdout, metrics: metrics.NewSet(), clock: &intake.Clock{}}
 	a.log = newLog(stdout, c)
 	if host.Problem != "" && bad == nil {
 		bad = errors.New(host.Problem)
@@ -151,7 +146,8 @@ func (a *App) zone() *time.Location {
 // build makes every room, and folds the past.
 func (a *App) build(ctx context.Context) {
 	a.clock.Stepped = a.stepped
-	for _, s := range a.config.sources() {
+	a.table = a.config.sources()
+	for _, s := range a.table {
 		switch {
 		case s.on:
 			a.sources = append(a.sources, s)
@@ -168,14 +164,20 @@ func (a *App) build(ctx context.Context) {
 		a.token = a.once(ctx, "hook_token", func() string { return base64.RawURLEncoding.EncodeToString(noise(24)) })
 	}
 	a.house = &house{journal: a.journal, clock: a.clock}
-	if err := a.house.open(a.config.rules(a.clock.Now())); err != nil {
+	var asked []string
+	for _, s := range a.sources {
+		if s.poll != nil {
+			asked = append(asked, s.name)
+		}
+	}
+	if err := a.house.open(a.config.rules(a.clock.Now()), asked); err != nil {
 		a.log.Error().Str("source", "journal").Err(err).Msg("the past could not be read whole")
 	}
 	a.door = a.newDoor()
 	a.publisher = a.newPublisher(ctx)
-	for i := range a.sources {
-		if s := &a.sources[i]; s.poll != nil {
-			a.pollers[s.name] = a.newPoller(ctx, s)
+	for _, s := range a.sources {
+		if s.poll != nil {
+			s.poll.poller = a.newPoller(ctx, s)
 		}
 	}
 	a.register()
@@ -222,7 +224,7 @@ func (a *App) newPublisher(ctx context.Context) *homeassistant.Publisher {
 		Command: func(ctx context.Context, source, subject, command, payload string) {
 			for _, s := range a.sources {
 				if s.name == source && s.command != nil {
-					s.command(ctx, a, subject, command, payload)
+					s.command(ctx, a, s, subject, command, payload)
 				}
 			}
 		},
@@ -266,21 +268,18 @@ func (a *App) broker() func(context.Context, bool) (homeassistant.Broker, error)
 	}
 }
 
-func (a *App) newPoller(ctx context.Context, s *source) *intake.Poller {
-	limit := &s.poll.limit
+func (a *App) newPoller(ctx context.Context, s source) *intake.Poller {
 	key := s.name + ".limit"
-	limit.Pace = s.poll.interval
-	limit.Save = func(text string) { a.set(ctx, key, text) }
+	s.poll.limit.Pace = s.poll.interval
+	s.poll.limit.Save = func(text string) { a.set(ctx, key, text) }
 	text, _ := a.journal.Setting(key)
-	limit.Load(text, time.Now())
-	ask := s.poll.ask
+	s.poll.limit.Load(text, time.Now())
 	return intake.NewPoller(&intake.Poller{
-		Interval: s.poll.interval, Limit: limit,
+		Interval: s.poll.interval, Limit: &s.poll.limit, Urgent: s.poll.urgent.Load,
 		Ask: func(ctx context.Context, wait func(context.Context) error) (event.Answer, error) {
-			return ask(ctx, a, wait)
+			return s.poll.ask(ctx, a, a.house.view().Link(s.name).Known, wait)
 		},
-		Done:   a.answered,
-		Urgent: a.urgent.Load,
+		Done: func(ctx context.Context, answer event.Answer, err error) { a.answered(ctx, s, answer, err) },
 	})
 }
 
@@ -295,8 +294,10 @@ func (a *App) run(ctx context.Context, hooks, page net.Listener) {
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
 	asking, quiet := context.WithCancel(inner)
 	var askers, speakers sync.WaitGroup
-	for _, p := range a.pollers {
-		askers.Go(func() { p.Run(asking) })
+	for _, s := range a.sources {
+		if s.poll != nil {
+			askers.Go(func() { s.poll.poller.Run(asking) })
+		}
 	}
 	speakers.Go(func() { a.publisher.Run(inner) })
 	speakers.Go(func() { _ = door.Serve(hooks) }) // both end with Close
@@ -311,12 +312,12 @@ func (a *App) run(ctx context.Context, hooks, page net.Listener) {
 	}
 	quiet()
 	askers.Wait()
-	for i := range a.sources {
-		if p := a.sources[i].poll; p != nil {
-			p.limit.Close()
+	for _, s := range a.sources {
+		if s.poll != nil {
+			s.poll.limit.Close()
+			a.keepGood(inner, s)
 		}
 	}
-	a.keepGood(inner)
 	stop()
 	window.Close()
 	speakers.Wait()

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -33,7 +34,7 @@ func (a *App) record(ctx context.Context, d event.Delivery, events []event.Event
 	stored, err := a.journal.Append(ctx, d, events)
 	for _, s := range a.sources {
 		if s.name == d.Source && s.poll != nil && s.poll.asap {
-			a.pollers[s.name].AskNow()
+			s.poll.poller.AskNow()
 		}
 	}
 	if err == nil {
@@ -49,14 +50,14 @@ func (a *App) forwarded(ctx context.Context, source, kind string, body []byte) {
 	}
 }
 
-// answered takes what came of asking Equiwatt.
-func (a *App) answered(ctx context.Context, answer event.Answer, err error) {
+// answered takes what came of asking a source's API.
+func (a *App) answered(ctx context.Context, s source, answer event.Answer, err error) {
 	if err != nil {
-		a.count("grid2mqtt_polls_total", "source", "equiwatt", "outcome", "error")
-		a.failed(ctx, err.Error())
+		a.count("grid2mqtt_polls_total", "source", s.name, "outcome", "error")
+		a.failed(ctx, s, err.Error())
 		return
 	}
-	a.count("grid2mqtt_polls_total", "source", "equiwatt", "outcome", "ok")
+	a.count("grid2mqtt_polls_total", "source", s.name, "outcome", "ok")
 	if !answer.Date.IsZero() {
 		a.clock.Heard(answer.Date.Add(time.Second / 2)) // whole seconds, cut off
 	}
@@ -64,59 +65,66 @@ func (a *App) answered(ctx context.Context, answer event.Answer, err error) {
 	for i := range answer.Events {
 		answer.Events[i].Seen = now
 	}
-	good := linkGood(now)
-	a.linkMu.Lock()
-	changed := !a.linkSaid || a.link != ""
-	a.link, a.linkSaid = "", true
-	beat := now.Sub(a.beat).Abs() >= 10*time.Minute
+	p := s.poll
+	p.mu.Lock()
+	news := !p.said || p.bad != ""
+	p.bad, p.said = "", true
+	beat := now.Sub(p.beat).Abs() >= 10*time.Minute
 	if beat {
-		a.beat = now
+		p.beat = now
 	}
-	a.linkMu.Unlock()
-	if changed {
-		a.log.Info().Str("source", "equiwatt").Msg("Equiwatt's cloud answers")
+	p.mu.Unlock()
+	if news {
+		a.log.Info().Str("source", s.name).Msg(s.title + "'s cloud answers")
 	}
-	events := answer.Events
-	v := a.house.view().Equiwatt
-	keep := v != nil && (v.Cloud == nil || !*v.Cloud || v.CloudError != "" || v.Pivotal)
-	if keep {
-		events = append(events, good)
-	}
-	d := event.Delivery{Received: now, Source: "equiwatt", Via: event.ViaPoll, Body: answer.Body}
-	stored, err := a.journal.Append(ctx, d, events)
-	switch {
-	case err != nil:
-		a.house.tell(append(answer.Events, good)...)
-	case !keep:
-		a.house.tell(good)
-	}
-	if len(stored.Events) > 0 {
-		a.log.Info().Str("source", "equiwatt").Int("events", len(stored.Events)).Msg("Equiwatt's answer says something new")
-	}
+	a.keep(ctx, s, answer, now)
 	if beat {
-		a.keepGood(ctx)
+		a.keepGood(ctx, s)
 	}
 	a.publisher.Wake()
 }
 
-// keepGood keeps when the last good answer came. Once in ten minutes will do:
-// an SD card does not like to be written for nothing.
-func (a *App) keepGood(ctx context.Context) {
-	if v := a.house.view().Equiwatt; v != nil && !v.LastPoll.IsZero() {
-		a.set(ctx, "equiwatt.last_good", v.LastPoll.Format(time.RFC3339))
+// keep stores what is new in a good answer. That it was good is news by itself
+// where the last one was not, or where something waits for it; else only the
+// state hears of it.
+func (a *App) keep(ctx context.Context, s source, answer event.Answer, now time.Time) {
+	good := linkGood(s.name, now)
+	l := a.house.view().Link(s.name)
+	news := l.Up == nil || !*l.Up || l.Error != "" || l.Pivotal
+	events := answer.Events
+	if news {
+		events = append(events, good)
+	}
+	stored, err := a.journal.Append(ctx, event.Delivery{Received: now, Source: s.name, Via: event.ViaPoll, Body: answer.Body}, events)
+	switch {
+	case err != nil:
+		a.house.tell(append(answer.Events, good)...)
+	case !news:
+		a.house.tell(good)
+	}
+	if n := len(stored.Events); n > 0 {
+		a.log.Info().Str("source", s.name).Int("events", n).Msg(s.title + "'s answer says something new")
 	}
 }
 
-// failed notes that Equiwatt gave no good answer. It is said once for each reason.
-func (a *App) failed(ctx context.Context, reason string) {
-	a.linkMu.Lock()
-	changed := a.link != reason
-	a.link, a.linkSaid = reason, true
-	a.linkMu.Unlock()
-	if changed {
-		a.log.Warn().Str("source", "equiwatt").Msg(reason)
-		a.keepGood(ctx)
-		bad := linkBad(a.clock.Now(), reason)
+// keepGood keeps when the last good answer came. Once in ten minutes will do:
+// an SD card does not like to be written for nothing.
+func (a *App) keepGood(ctx context.Context, s source) {
+	if good := a.house.view().Link(s.name).LastGood; !good.IsZero() {
+		a.set(ctx, lastGood(s.name), good.Format(time.RFC3339))
+	}
+}
+
+// failed notes that an API gave no good answer. It is said once for each reason.
+func (a *App) failed(ctx context.Context, s source, reason string) {
+	s.poll.mu.Lock()
+	news := s.poll.bad != reason
+	s.poll.bad, s.poll.said = reason, true
+	s.poll.mu.Unlock()
+	if news {
+		a.log.Warn().Str("source", s.name).Msg(reason)
+		a.keepGood(ctx, s)
+		bad := linkBad(s.name, a.clock.Now(), reason)
 		if _, err := a.journal.Append(ctx, event.Delivery{}, []event.Event{bad}); err != nil {
 			a.house.tell(bad)
 		}
@@ -134,12 +142,15 @@ func (a *App) stepped(by time.Duration) {
 	}
 	go func() {
 		now := a.clock.Now()
-		e := event.Event{
-			Source: "equiwatt", Subject: event.Clock, Key: event.Clock, By: event.Self, At: now, Seen: now,
-			Status: &event.Status{State: "stepped"}, Data: encode(state.Step{By: by, Since: a.house.first}),
+		var events []event.Event
+		for _, s := range a.sources {
+			events = append(events, event.Event{
+				Source: s.name, Subject: event.Clock, Key: event.Clock, By: event.Self, At: now, Seen: now,
+				Status: &event.Status{State: "stepped"}, Data: encode(state.Step{By: by, Since: a.house.first}),
+			})
 		}
-		if _, err := a.journal.Append(context.Background(), event.Delivery{}, []event.Event{e}); err != nil {
-			a.house.tell(e)
+		if _, err := a.journal.Append(context.Background(), event.Delivery{}, events); err != nil {
+			a.house.tell(events...)
 			a.publisher.Wake()
 		}
 	}()
@@ -148,10 +159,9 @@ func (a *App) stepped(by time.Duration) {
 // spoken is called after each turn of the publisher.
 func (a *App) spoken(v state.View) {
 	a.turned.Store(time.Now().UnixNano())
-	urgent := v.Equiwatt != nil && v.Equiwatt.Urgent
-	if a.urgent.Swap(urgent) != urgent {
-		for _, p := range a.pollers {
-			p.Look()
+	for _, s := range a.sources {
+		if urgent := v.Link(s.name).Urgent; s.poll != nil && s.poll.urgent.Swap(urgent) != urgent {
+			s.poll.poller.Look()
 		}
 	}
 	if position, ok := a.house.settled(v, positionEvery); ok {
@@ -172,12 +182,10 @@ func (a *App) problems(v state.View) []string {
 		list = append(list, p)
 	}
 	list = append(list, a.half...)
-	if q := v.Equiwatt; q != nil && q.Cloud != nil && !*q.Cloud {
-		why := q.CloudError
-		if why == "" {
-			why = "Equiwatt has not answered for too long"
+	for _, s := range a.sources {
+		if l := v.Link(s.name); l.Up != nil && !*l.Up {
+			list = append(list, cmp.Or(l.Error, s.title+" has not answered for too long"))
 		}
-		list = append(list, why)
 	}
 	return list
 }

@@ -34,14 +34,15 @@ const batch = 512
 // that a start has few events to doubt.
 const positionEvery = 256
 
-// open folds the journal's past.
-func (h *house) open(rules state.Rules) error {
+// open folds the journal's past. asked are the sources whose API is asked.
+func (h *house) open(rules state.Rules, asked []string) error {
 	text, _ := h.journal.Setting("position")
 	h.saved, _ = strconv.ParseInt(text, 10, 64)
 	h.fold = state.New(rules, h.saved)
-	if good, ok := h.journal.Setting("equiwatt.last_good"); ok {
+	for _, source := range asked {
+		good, _ := h.journal.Setting(lastGood(source))
 		if t, err := time.Parse(time.RFC3339, good); err == nil {
-			h.fold.Apply(linkGood(t))
+			h.fold.Apply(linkGood(source, t))
 		}
 	}
 	for {
@@ -123,26 +124,29 @@ func (h *house) mark(id string, s state.Said, at time.Time) {
 func (h *house) settled(v state.View, least int64) (position int64, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if v.Equiwatt != nil && len(v.Equiwatt.Due) > 0 || h.seq-h.saved < least {
+	if len(v.Due()) > 0 || h.seq-h.saved < least {
 		return 0, false
 	}
 	h.saved = h.seq
 	return h.seq, true
 }
 
-// linkGood says that Equiwatt's API gave a good answer at t.
-func linkGood(t time.Time) event.Event {
-	return event.Event{
-		Source: "equiwatt", Subject: event.Link, Key: event.Link, By: event.Self, At: t, Seen: t,
-		Status: &event.Status{State: "ok"}, Data: encode(map[string]any{"good": t.Format(time.RFC3339)}),
-	}
+// lastGood is the setting that keeps when a source's API last gave a good answer.
+func lastGood(source string) string { return source + ".last_good" }
+
+// linkGood says that a source's API gave a good answer at t.
+func linkGood(source string, t time.Time) event.Event {
+	e := link(source, t, event.Status{State: "ok"})
+	e.Data = encode(map[string]any{"good": t.Format(time.RFC3339)}) // each one is news
+	return e
 }
 
-func linkBad(t time.Time, reason string) event.Event {
-	return event.Event{
-		Source: "equiwatt", Subject: event.Link, Key: event.Link, By: event.Self, At: t, Seen: t,
-		Status: &event.Status{State: "error", Detail: reason},
-	}
+func linkBad(source string, t time.Time, reason string) event.Event {
+	return link(source, t, event.Status{State: "error", Detail: reason})
+}
+
+func link(source string, t time.Time, s event.Status) event.Event {
+	return event.Event{Source: source, Subject: event.Link, Key: event.Link, By: event.Self, At: t, Seen: t, Status: &s}
 }
 
 func encode(v any) []byte {

@@ -17,7 +17,7 @@ func (a *App) page(ctx context.Context) web.Page {
 		View: v, Version: a.host.Version, Zone: a.zone(), Broker: a.publisher.Trouble(), Problems: a.problems(v),
 		PublicURL: a.config.PublicURL != "", Refused: a.refusals(),
 	}
-	for _, s := range a.config.sources() {
+	for _, s := range a.table {
 		p.Sources = append(p.Sources, a.shown(s, v))
 		if !s.on {
 			continue
@@ -53,20 +53,20 @@ func (a *App) refusals() map[string]int {
 // shown is a source as the page shows it.
 func (a *App) shown(s source, v state.View) web.Source {
 	w := web.Source{Name: s.name, Title: s.title, On: s.on, Missing: s.missing}
-	q := v.Equiwatt
-	if !s.on || q == nil {
+	if !s.on {
 		return w
 	}
-	w.LastPoll, w.LastHook = q.LastPoll, q.LastHook
-	if p := a.pollers[s.name]; p != nil {
-		w.NextPoll = p.Next()
+	l := v.Link(s.name)
+	w.LastPoll, w.LastHook = l.LastGood, l.LastHook
+	if s.poll != nil {
+		w.NextPoll = s.poll.poller.Next()
 	}
 	switch {
-	case q.CloudError != "":
-		w.Health, w.Reason = web.Broken, q.CloudError
-	case q.Cloud != nil && !*q.Cloud:
-		w.Health, w.Reason = web.Overdue, "Equiwatt has not answered for too long."
-	case q.Cloud != nil:
+	case l.Error != "":
+		w.Health, w.Reason = web.Broken, l.Error
+	case l.Up != nil && !*l.Up:
+		w.Health, w.Reason = web.Overdue, s.title+" has not answered for too long."
+	case l.Up != nil:
 		w.Health = web.Fresh
 	case s.poll == nil:
 		w.Health, w.Reason = web.Quiet, "Webhooks alone are believed; without a token nobody can be asked whether one was missed."
@@ -81,7 +81,7 @@ func (a *App) command(ctx context.Context, name, payload string) error {
 			if name == "refresh" && s.poll == nil {
 				return errors.New("without a token there is nobody to ask")
 			}
-			s.command(ctx, a, "", name, payload)
+			s.command(ctx, a, s, "", name, payload)
 			return nil
 		}
 	}

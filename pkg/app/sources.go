@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
@@ -21,7 +23,7 @@ type source struct {
 	missing     string // which variable a half configured source lacks, one sentence
 	hooks       intake.Source
 	poll        *polled
-	command     func(ctx context.Context, a *App, subject, command, payload string)
+	command     func(ctx context.Context, a *App, s source, subject, command, payload string)
 }
 
 // polled is a vendor whose API is asked.
@@ -29,7 +31,17 @@ type polled struct {
 	interval time.Duration
 	asap     bool // a webhook is a reason to ask
 	limit    intake.Limit
-	ask      func(ctx context.Context, a *App, wait func(context.Context) error) (event.Answer, error)
+	// ask makes the calls, each after wait; known is what the API last showed
+	// as running.
+	ask func(ctx context.Context, a *App, known []event.Event, wait func(context.Context) error) (event.Answer, error)
+
+	poller *intake.Poller
+	urgent atomic.Bool // a webhook waits for the API to agree
+
+	mu   sync.Mutex // guards what follows
+	bad  string     // why the newest answer was bad; empty: it was good
+	said bool       // an answer came in this run
+	beat time.Time  // when the last good answer was kept
 }
 
 // sources is the table of vendors, one row each.
@@ -54,10 +66,10 @@ func (c Config) equiwatt() source {
 		interval: max(c.Equiwatt.PollInterval, 10*time.Second),
 		asap:     !c.Equiwatt.Believe(),
 		limit:    intake.Limit{Gap: 1100 * time.Millisecond, Span: 61 * time.Second, Most: 10},
-		ask: func(ctx context.Context, a *App, wait func(context.Context) error) (event.Answer, error) {
+		ask: func(ctx context.Context, a *App, known []event.Event, wait func(context.Context) error) (event.Answer, error) {
 			client := client
 			client.Wait, client.Now, client.Agent = wait, a.clock.Now, "grid2mqtt/"+a.host.Version
-			return client.Poll(ctx, a.house.view().Equiwatt.Known)
+			return client.Poll(ctx, known)
 		},
 	}
 	return s
@@ -76,12 +88,12 @@ func (c Config) rules(since time.Time) state.Rules {
 }
 
 // equiwattCommand carries out "refresh" and "rehearse"; others are unknown.
-func equiwattCommand(ctx context.Context, a *App, subject, command, payload string) {
+func equiwattCommand(ctx context.Context, a *App, s source, subject, command, payload string) {
 	switch {
 	case subject != "":
 	case command == "refresh":
-		if p := a.pollers["equiwatt"]; p != nil {
-			p.AskNow()
+		if s.poll != nil {
+			s.poll.poller.AskNow()
 		}
 	case command == "rehearse":
 		minutes, err := strconv.Atoi(strings.TrimSpace(payload))

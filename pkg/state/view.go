@@ -17,6 +17,33 @@ type View struct {
 	Skew     time.Duration // how far this machine's clock is ahead of the vendors'; zero: agrees or not known
 }
 
+// Link is what there is to know about the way to a vendor's API.
+type Link struct {
+	Error    string        // why the newest answer was bad; empty: it was good, or there was none
+	Up       *bool         // the API answers; nil: never asked
+	LastGood time.Time     // zero: never
+	LastHook time.Time     // the last webhook; zero: none ever
+	Urgent   bool          // a webhook waits for the API to agree
+	Pivotal  bool          // the next good answer decides something by itself
+	Known    []event.Event // what the API last showed as running
+}
+
+// Link returns what there is to know about a source's way to its API.
+func (v View) Link(source string) Link {
+	if q := v.Equiwatt; q != nil && source == "equiwatt" {
+		return Link{Error: q.CloudError, Up: q.Cloud, LastGood: q.LastPoll, LastHook: q.LastHook, Urgent: q.Urgent, Pivotal: q.Pivotal, Known: q.Known}
+	}
+	return Link{}
+}
+
+// Due returns what is to be said now, in this order.
+func (v View) Due() []Moment {
+	if v.Equiwatt == nil {
+		return nil
+	}
+	return v.Equiwatt.Due
+}
+
 // Equivents is what is known of Equiwatt's demand-response events.
 type Equivents struct {
 	Active    *bool     // an equivent or a rehearsal runs; nil: unknown
