@@ -70,6 +70,7 @@ type Journal struct {
 	marks    map[string]mark // the newest ones, and all that wait
 	order    []string        // their ids, oldest first
 	pending  changes         // what of them is not on the disk yet
+	markSoon bool            // a timer will wake the writer for marks
 	failure  string          // why nothing is stored; empty: all is well
 	aside    string          // which file was set aside; empty: none
 	damage   error           // what a reader found broken; nil: nothing

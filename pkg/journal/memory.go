@@ -107,12 +107,13 @@ func (j *Journal) MarkMoments(state MomentState, at time.Time, ids ...string) {
 		at = j.now()
 	}
 	j.mu.Lock()
-	first := len(j.pending.marks) == 0
 	for _, id := range ids {
 		j.note(id, mark{state: state, at: at})
 	}
+	set := j.markSoon
+	j.markSoon = true
 	j.mu.Unlock()
-	if first {
+	if !set {
 		time.AfterFunc(markWithin, func() { notify(j.wake) })
 	}
 }
