@@ -1,10 +1,12 @@
 // Command grid2mqtt turns what energy vendors say into what Home Assistant
 // knows. Without arguments it runs; "healthcheck" asks a running one whether
-// its loops turn, "version" prints the version.
+// its loops turn, "leave" takes all that is ours off the broker, "version"
+// prints the version.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -30,7 +32,8 @@ func main() {
 }
 
 // run is the whole program; it returns the exit code: 0 after a stop, 1 for an
-// unhealthy or unknown answer, 2 for what cannot be used.
+// unhealthy or unknown answer and where it could not leave, 2 for what cannot
+// be used.
 func run(ctx context.Context, args []string, env map[string]string, stdout, stderr io.Writer) int {
 	host := app.Host{Version: version}
 	if addon.Running(env) {
@@ -51,10 +54,18 @@ func run(ctx context.Context, args []string, env map[string]string, stdout, stde
 			fmt.Fprintln(stderr, "grid2mqtt:", err)
 			return 1
 		}
+	case "leave":
+		if err := app.Leave(ctx, env, stdout, host); err != nil {
+			fmt.Fprintln(stderr, "grid2mqtt:", err)
+			if errors.Is(err, app.ErrNotLeft) {
+				return 1
+			}
+			return 2
+		}
 	case "version":
 		fmt.Fprintln(stdout, version)
 	default:
-		fmt.Fprintf(stderr, "grid2mqtt: %q is no command: run it without one, or with healthcheck or version\n", command)
+		fmt.Fprintf(stderr, "grid2mqtt: %q is no command: run it without one, or with healthcheck, leave or version\n", command)
 		return 2
 	}
 	return 0

@@ -226,8 +226,11 @@ func (p *Publisher) setOwned(old, topics []string) {
 }
 
 func rank(topic string) int {
-	if strings.HasSuffix(topic, "/config") {
+	switch {
+	case strings.HasSuffix(topic, "/config"):
 		return 0
+	case strings.HasSuffix(topic, "/status"):
+		return 2
 	}
 	return 1
 }

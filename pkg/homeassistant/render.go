@@ -93,7 +93,7 @@ func equiwattDevice(token bool) device {
 			{key: "rehearse", platform: "switch", name: "Rehearse", icon: "mdi:drama-masks", category: "config", value: "rehearsal", command: "rehearse", on: "5", noff: "0"},
 			{key: "refresh", platform: "button", name: "Refresh", icon: "mdi:refresh", category: "config", command: "refresh"},
 			{key: "last_start", platform: "sensor", name: "Last start", class: "timestamp", icon: "mdi:clock-outline", category: "diagnostic"},
-			{key: "last_duration", platform: "sensor", name: "Last duration", class: "duration", unit: "s", icon: "mdi:timer-outline", category: "diagnostic", off: true},
+			{key: "last_duration", platform: "sensor", name: "Last duration", class: "duration", unit: "s", precision: new(0), icon: "mdi:timer-outline", category: "diagnostic", off: true},
 			{key: "source", platform: "sensor", name: "Source", class: "enum", options: []string{"api", "webhook", "rehearsal"}, icon: "mdi:source-branch", category: "diagnostic", off: true},
 			{key: "direction", platform: "sensor", name: "Direction", class: "enum", options: []string{"powerDOWN", "powerUP"}, icon: "mdi:swap-vertical", category: "diagnostic", off: true},
 			{key: "last_hook", platform: "sensor", name: "Last webhook", class: "timestamp", icon: "mdi:webhook", category: "diagnostic", off: true},

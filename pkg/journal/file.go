@@ -14,10 +14,10 @@ import (
 // nearly twice as long as one of blocks that exist.
 const logSize = 2 << 20
 
-var (
-	errInUse        = errors.New("another process uses it")
-	errTooManyAside = errors.New("the file that was just begun is damaged as well")
-)
+// ErrInUse says that another process has the directory.
+var ErrInUse = errors.New("another process uses it")
+
+var errTooManyAside = errors.New("the file that was just begun is damaged as well")
 
 // openFile opens the file for writing, makes it or brings it up to date.
 func openFile(path string, migrations []string) (*conn, error) {

@@ -15,7 +15,7 @@ func lock(path string) (*os.File, error) {
 	// Share mode zero: nobody else can open the file.
 	h, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, 0, nil, syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
 	if errors.Is(err, syscall.Errno(32)) { // ERROR_SHARING_VIOLATION
-		return nil, errInUse
+		return nil, ErrInUse
 	}
 	if err != nil {
 		return nil, err

@@ -63,7 +63,7 @@ func reason(err error) string {
 		return "another program keeps the journal locked"
 	case c == sqlite3.SQLITE_READONLY || errors.Is(err, syscall.EROFS):
 		return "the disk can only be read"
-	case errors.Is(err, errInUse) || errors.Is(err, errTooManyAside):
+	case errors.Is(err, ErrInUse) || errors.Is(err, errTooManyAside):
 		return err.Error()
 	}
 	return "the disk does not take it (" + plain(err).Error() + ")"

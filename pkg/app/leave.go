@@ -1,0 +1,50 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/intake"
+	"github.com/grid2mqtt/grid2mqtt/pkg/journal"
+)
+
+// ErrNotLeft says that something of ours may still be on the broker.
+var ErrNotLeft = errors.New("nothing is certain to be cleared")
+
+// Leave clears every retained topic that the app of this configuration ever
+// made, and says so in one line on stdout. The app must not be running.
+// Another error than ErrNotLeft is a configuration that cannot be used.
+func Leave(ctx context.Context, environ map[string]string, stdout io.Writer, host Host) error {
+	c, err := load(environ)
+	if err != nil {
+		return err
+	}
+	if host.Problem != "" {
+		return errors.New(host.Problem)
+	}
+	a := &App{config: c, host: host, logs: stdout, metrics: metrics.NewSet(), clock: &intake.Clock{}}
+	a.log = newLog(io.Discard, c)
+	a.journal, err = journal.Open(c.DataDir, journal.Options{Log: a.log, Retention: c.Retention, Now: a.clock.Now})
+	switch {
+	case errors.Is(err, journal.ErrInUse):
+		return fmt.Errorf("%w: Grid2MQTT is running on %s, stop it first", ErrNotLeft, c.DataDir)
+	case err != nil:
+		return fmt.Errorf("DATA_DIR cannot be used: %w", err)
+	}
+	defer a.journal.Close()
+	a.house = &house{journal: a.journal, clock: a.clock}
+	n, where, err := a.newPublisher(ctx).Leave(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotLeft, err)
+	}
+	what := fmt.Sprintf("cleared %d retained topics", n)
+	if n == 0 {
+		what = "nothing of ours was"
+	}
+	_, err = fmt.Fprintf(stdout, "grid2mqtt: %s on the MQTT broker %s\n", what, where)
+	return err
+}
