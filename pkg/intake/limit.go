@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,7 +20,8 @@ type Limit struct {
 	Pace time.Duration     // of the timer whose calls are not saved
 	Save func(text string) // may be slow
 
-	saving sync.Mutex // what is saved last is the newest
+	saving sync.Mutex  // what is saved last is the newest
+	warned atomic.Bool // what is saved says that calls may follow
 	mu     sync.Mutex
 	calls  []time.Time // the newest, oldest first
 	quiet  time.Time
@@ -111,13 +113,14 @@ func (l *Limit) free(now time.Time) time.Time {
 }
 
 // Wait returns when a call is allowed, and counts it. A call that the timer
-// did not make is saved first.
+// did not make is saved first, and so is the first call of a process.
 func (l *Limit) Wait(ctx context.Context, timed bool) error {
 	for ctx.Err() == nil {
 		at, ok := l.take(time.Now())
 		if ok {
-			if !timed {
+			if !timed || !l.warned.Load() {
 				l.save(false)
+				l.Arrived() // a slow disk made it leave later than it was allowed
 			}
 			return nil
 		}
@@ -143,6 +146,17 @@ func (l *Limit) take(now time.Time) (at time.Time, ok bool) {
 	return now, true
 }
 
+// Arrived counts the newest call as made now. The vendor counts it when it
+// comes there, which is between its leaving us and its answer; only whoever
+// counts from the answer is never too early with the next one.
+func (l *Limit) Arrived() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.calls); n > 0 {
+		l.calls[n-1] = later(l.calls[n-1], time.Now())
+	}
+}
+
 // Quiet allows no call for d, and longer where more silence was asked before.
 func (l *Limit) Quiet(d time.Duration) {
 	l.mu.Lock()
@@ -158,6 +172,7 @@ func (l *Limit) save(clean bool) {
 	l.saving.Lock()
 	defer l.saving.Unlock()
 	l.Save(l.text(clean, time.Now()))
+	l.warned.Store(!clean)
 }
 
 // text tells instants by the clock as it is now, whatever it was then.

@@ -253,6 +253,21 @@ func TestLimitSavesFirst(t *testing.T) {
 	}
 }
 
+// A slow disk does not bring a call nearer to the next one.
+func TestLimitCountsFromWhenACallLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &Limit{Gap: gap, Span: span, Most: most, Save: func(string) { pass(900 * time.Millisecond) }}
+		for range 2 {
+			if err := l.Wait(t.Context(), false); err != nil {
+				t.Fatal(err)
+			}
+			if got := free(l); got != gap {
+				t.Errorf("the next one is allowed after %s, want %s", got, gap)
+			}
+		}
+	})
+}
+
 func TestLimitSilenceIsNotCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := (&account{}).open()

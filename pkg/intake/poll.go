@@ -69,10 +69,15 @@ func (p *Poller) Run(ctx context.Context) {
 		}
 		timed := !first && !asked
 		last = time.Now()
+		called := false
 		answer, err := p.Ask(ctx, func(ctx context.Context) error {
+			if called { // it was answered with a redirect
+				p.Limit.Arrived()
+			}
 			if err := p.Limit.Wait(ctx, timed); err != nil {
 				return err
 			}
+			called = true
 			timed = false // only one call is the timer's; a redirect is another
 			last = time.Now()
 			// Whoever asked before this call is answered by it.
@@ -82,6 +87,9 @@ func (p *Poller) Run(ctx context.Context) {
 			}
 			return nil
 		})
+		if called {
+			p.Limit.Arrived()
+		}
 		if ctx.Err() != nil {
 			return
 		}

@@ -218,7 +218,8 @@ func TestPollAnswersManyWithOneCall(t *testing.T) {
 		a.AskNow()
 		a.until(32 * s)
 		a.AskNow() // the call was made before; its answer may be too old
-		expect(t, "during the call", a.until(m), 0, gap, 30*s, 35*s)
+		// The vendor may have counted the call only just before it answered.
+		expect(t, "during the call", a.until(m), 0, gap, 30*s, 35*s+gap)
 	})
 }
 
