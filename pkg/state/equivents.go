@@ -271,10 +271,19 @@ func (q *equivents) hintEnd(e event.Event) {
 		return
 	}
 	said := e.Window
-	if !said.Start.IsZero() && said.Start.Unix() != w.start.Unix() || !said.End.IsZero() && !said.End.After(w.start) {
-		return // the end of another one
+	if endsAnother(w, said) {
+		return
 	}
 	w.endHook, w.answered, w.endAt = e.Seen, false, q.saneEnd(w.start, said.End, e.Seen)
+}
+
+// endsAnother reports whether the end that a webhook tells is that of another
+// window. Who names w's own start means w, however odd an end he names.
+func endsAnother(w *window, said *event.Window) bool {
+	if !said.Start.IsZero() {
+		return said.Start.Unix() != w.start.Unix()
+	}
+	return !said.End.IsZero() && said.End.Unix() < w.start.Unix()
 }
 
 // saneEnd is the end by a webhook's word where that can be, else its arrival.
@@ -324,7 +333,7 @@ func (q *equivents) believeEnd(e event.Event) {
 		if !said.End.After(e.Seen.Add(grace)) {
 			q.orphanEnd = said.End
 		}
-	case w.over, !said.End.IsZero() && !said.End.After(w.start): // told before, or the end of another one
+	case w.over, endsAnother(w, said): // told before, or not its end
 	default:
 		w.over, w.end = true, q.saneEnd(w.start, said.End, e.Seen)
 		q.watch(w)

@@ -291,6 +291,13 @@ func TestBelievingTimesInTheBody(t *testing.T) {
 	believing(t).hook(0, running(0)).hook(40*m, running(40*m)).hook(41*m, over(0, 30*m)).expect(41*m, "ON webhook 40–? last 0–30")
 }
 
+func TestAnEndThatIsNotAfterItsStart(t *testing.T) {
+	believing(t).hook(0, running(0)).hook(5*m, over(0, 0)).expect(5*m, "OFF last 0–5").saying("started", "ended")
+	believing(t).hook(0, running(0)).hook(5*m, event.Window{End: at(0)}).expect(5*m, "OFF last 0–5").saying("started", "ended")
+	believing(t).hook(0, running(0)).hook(5*m, event.Window{End: at(-m)}).expect(5*m, "ON webhook 0–?").saying("started")
+	confirming(t).poll(m, running(0)).hook(10*m, over(0, 0)).bad(10*m+time.Second, "down").expect(10*m+30*time.Second, "OFF last 0–10").saying("started", "ended")
+}
+
 func TestBelievingAndAskingForTheHistory(t *testing.T) {
 	h := listen(t, EquiwattRules{Token: true, Believe: true}).poll(-m, over(-200*m, -140*m)).expect(0, "null last -200–-140")
 	h.poll(0, running(-m)).expect(0, "null last -200–-140").saying()
