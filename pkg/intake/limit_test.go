@@ -146,7 +146,7 @@ func TestLimitHoldsWhateverHappens(t *testing.T) {
 }
 
 // free says how long after now a call is allowed.
-func free(l *Limit) time.Duration { return l.Free(time.Now()).Sub(time.Now()) }
+func free(l *Limit) time.Duration { return time.Until(l.Free(time.Now())) }
 
 func TestLimitOverRestarts(t *testing.T) {
 	for _, tt := range []struct {

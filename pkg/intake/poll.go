@@ -62,12 +62,12 @@ func signal(c chan struct{}) {
 func (p *Poller) Run(ctx context.Context) {
 	retry := &backoff.ExponentialBackOff{InitialInterval: p.Interval, Multiplier: 2}
 	due, last := time.Now(), time.Time{}
-	for first := true; ; first = false {
+	for {
 		asked, ok := p.wait(ctx, due, last)
 		if !ok {
 			return
 		}
-		timed := !first && !asked
+		timed := !asked
 		last = time.Now()
 		called := false
 		answer, err := p.Ask(ctx, func(ctx context.Context) error {
@@ -97,7 +97,7 @@ func (p *Poller) Run(ctx context.Context) {
 		if err == nil {
 			retry.Reset()
 		} else {
-			due = last.Add(p.rest(err, retry))
+			due = time.Now().Add(p.rest(err, retry))
 		}
 		p.Done(ctx, answer, err)
 	}
