@@ -1,0 +1,36 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/grid2mqtt/grid2mqtt/e2e/browser"
+)
+
+// look is what a household sees, while an equivent runs: the pages of both devices, and a dashboard with what it is given there
+// first. The pictures are for the eye.
+func look(t *testing.T, m *home) {
+	m.start(t, time.Now())
+	m.becomes(t, m.equivent(), "on")
+	must(t, m.hass.Dashboard(limit(t, patience), "grid-home", object{"views": []any{object{"title": "Grid", "cards": []any{
+		object{"type": "entities", "title": "Equiwatt", "entities": []string{m.equivent(), m.entity("sensor", "start"), m.entity("sensor", "end"),
+			m.entity("sensor", "last_end"), m.entity("sensor", "equivents_month"), m.entity("event", "event")}},
+		object{"type": "entities", "title": "More", "entities": []string{m.entity("sensor", "last_start"), m.entity("sensor", "last_duration"),
+			m.entity("binary_sensor", "cloud"), m.entity("switch", "rehearse"), m.entity("button", "refresh")}},
+		object{"type": "tile", "entity": m.equivent()},
+		object{"type": "tile", "entity": m.entity("event", "event")},
+	}}}}))
+	p, err := browser.Open(limit(t, 3*time.Minute), 1280, 1300)
+	need(t, err)
+	defer func() { must(t, p.Close()) }()
+	must(t, p.LogIn(m.hass.URL, m.hass.Token))
+	page := m.hass.URL + "/config/devices/device/"
+	must(t, p.Show(page+m.device(t, m.id+"_equiwatt").ID, "Equiwatt", "Connected via", "Grid2MQTT", "Running", "Configuration", "Diagnostic"))
+	must(t, p.Picture(t.ArtifactDir()+"/equiwatt.png"))
+	must(t, p.Show(page+m.device(t, m.id+"_bridge").ID, "Grid2MQTT", "Diagnostic", "Version", "Problem"))
+	must(t, p.Picture(t.ArtifactDir()+"/bridge.png"))
+	must(t, p.Show(m.hass.URL+"/grid-home/0", "Equiwatt"))
+	must(t, p.Picture(t.ArtifactDir()+"/dashboard.png"))
+	m.end(t)
+	m.becomes(t, m.equivent(), "off")
+}

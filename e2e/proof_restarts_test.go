@@ -1,0 +1,234 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/grid2mqtt/grid2mqtt/e2e/hass"
+	"github.com/grid2mqtt/grid2mqtt/e2e/observer"
+)
+
+// phases are where the equivent of a home is when the trouble comes. Each home has one equivent in every trouble, but for the
+// idle one; all homes have the same trouble at the same time.
+var phases = []string{"idle", "before", "begins", "during", "ends", "after"}
+
+// street is homes, by phase.
+type street map[string]*home
+
+func (h *house) street(t *testing.T, prefix string) street {
+	t.Helper()
+	s := street{}
+	for _, p := range phases {
+		s[p] = h.settleIn(t, prefix+"_"+p, nil)
+		s[p].open(t)
+	}
+	for _, m := range s {
+		m.becomes(t, m.equivent(), "off")
+		m.listen(t, "started", "ended")
+	}
+	return s
+}
+
+func (s street) start(t *testing.T) {
+	t.Helper()
+	for _, m := range s {
+		must(t, m.app.Start(limit(t, patience)))
+	}
+}
+
+func (s street) stop(t *testing.T) {
+	t.Helper()
+	for _, m := range s {
+		must(t, m.app.Stop())
+	}
+}
+
+func (s street) each(f func(*home)) {
+	var all sync.WaitGroup
+	for _, m := range s {
+		all.Go(func() { f(m) })
+	}
+	all.Wait()
+}
+
+// trouble is what goes away and comes back.
+type trouble struct {
+	name   string
+	gone   bool // we, or the broker, and not Home Assistant itself: it must say so within two seconds
+	down   func()
+	up     func() // returns when the last one is up
+	within time.Duration
+	heard  func() // Home Assistant listens again, and will hear what is said from now on
+}
+
+// restarts is every trouble in every phase.
+func restarts(t *testing.T, h *house) {
+	one := h.street(t, "term")
+	var rows []string
+	mark := 0
+	birth := func() { h.birth(t, mark) }
+	noted := func(f func()) func() {
+		return func() { mark = h.mark(t); f() }
+	}
+	startHass := func() { must(t, h.hass.Start(limit(t, time.Minute))) }
+	startBroker := func() {
+		must(t, h.broker.Start(limit(t, patience)))
+		must(t, h.air.Connected(limit(t, patience)))
+	}
+	for _, x := range []trouble{
+		{"Home Assistant", false, noted(func() { must(t, h.hass.Stop()) }), startHass, 5 * time.Second, birth},
+		{"broker that forgets", true, noted(func() { h.broker.Kill(); h.broker.Persist = true }), startBroker, 20 * time.Second, birth},
+		{"broker that remembers", true, noted(func() { must(t, h.broker.Stop()) }), startBroker, 20 * time.Second, birth},
+	} {
+		rows = append(rows, one.suffer(t, h, x)...)
+	}
+	two := h.street(t, "kill")
+	both := street{}
+	for p := range one {
+		both["SIGTERM "+p], both["kill -9 "+p] = one[p], two[p]
+	}
+	rows = append(rows, both.suffer(t, h, trouble{"app", true, func() {
+		one.stop(t)
+		for _, m := range two {
+			m.app.Kill()
+		}
+	}, func() { both.start(t) }, 5 * time.Second, func() {}})...)
+	two.stop(t)
+	rows = append(rows, one.suffer(t, h, trouble{"all three", false, noted(func() {
+		must(t, h.hass.Stop())
+		h.broker.Kill()
+		h.broker.Persist = false
+		for _, m := range one {
+			m.app.Kill()
+		}
+	}), func() {
+		startBroker()
+		one.start(t)
+		startHass()
+	}, 5 * time.Second, birth})...)
+	t.Logf("restarts:\n%-24s %-16s %-10s %8s %8s\n%s", "trouble", "phase", "right in", "started", "ended", strings.Join(rows, "\n"))
+	for _, m := range both {
+		m.momentsOnce(t)
+	}
+	one.stop(t)
+}
+
+// suffer is one equivent in every home, and the trouble in its phase. It returns the rows of the table.
+func (s street) suffer(t *testing.T, h *house, x trouble) (rows []string) {
+	t.Helper()
+	phase := func(name string) (some street) {
+		some = maps.Clone(s)
+		maps.DeleteFunc(some, func(n string, _ *home) bool { return !strings.HasSuffix(n, name) })
+		return some
+	}
+	starts := func(phases ...string) {
+		for _, p := range phases {
+			phase(p).each(func(m *home) { m.start(t, time.Now().Add(-5*time.Second)) })
+		}
+	}
+	ends := func(phases ...string) {
+		for _, p := range phases {
+			phase(p).each(func(m *home) { m.end(t) })
+		}
+	}
+	before := map[string][2]int{}
+	for n, m := range s {
+		before[n] = [2]int{m.runs("started"), m.runs("ended")}
+	}
+	count := func(n string) [2]int {
+		return [2]int{s[n].runs("started") - before[n][0], s[n].runs("ended") - before[n][1]}
+	}
+	wait := func(kind int, phases ...string) {
+		for _, p := range phases {
+			for n := range phase(p) {
+				until(t, 50*time.Second, fmt.Sprintf("%s: %s: automation %d ran", x.name, n, kind), func() bool { return count(n)[kind] > 0 })
+			}
+		}
+	}
+	starts("during", "ends", "after")
+	wait(0, "during", "ends", "after")
+	ends("after")
+	wait(1, "after")
+
+	x.down()
+	if x.gone {
+		s.each(func(m *home) {
+			if _, err := m.hass.WaitState(limit(t, 2*time.Second), m.equivent(), hass.Is("unavailable")); err != nil {
+				t.Errorf("%s: %v", x.name, err)
+			}
+		})
+	}
+	starts("begins")
+	ends("ends")
+	x.up()
+	up := time.Now()
+	took := map[string]time.Duration{}
+	var mu sync.Mutex
+	s.each(func(m *home) {
+		right := m.right(t, x.within)
+		mu.Lock()
+		took[m.id] = right.Sub(up)
+		mu.Unlock()
+	})
+	x.heard()
+	starts("before")
+	wait(0, "before", "begins")
+	wait(1, "ends")
+	ends("before", "begins", "during")
+	wait(1, "before", "begins", "during")
+	h.settle(t)
+	for _, n := range slices.Sorted(maps.Keys(s)) {
+		want := [2]int{1, 1}
+		if strings.HasSuffix(n, "idle") {
+			want = [2]int{}
+		}
+		got := count(n)
+		if got != want {
+			t.Errorf("%s: %s: ran %v times, not %v", x.name, n, got, want)
+		}
+		rows = append(rows, fmt.Sprintf("%-24s %-16s %-10v %8d %8d", x.name, n, max(0, took[s[n].id].Round(10*time.Millisecond)), got[0], got[1]))
+	}
+	return rows
+}
+
+// right waits until Home Assistant shows what is true in the vendor's cloud, and returns when it did.
+func (m *home) right(t *testing.T, within time.Duration) time.Time {
+	want := "off"
+	if m.cloud.Running() {
+		want = "on"
+	}
+	ctx := limit(t, within)
+	_, err := m.hass.WaitState(ctx, m.equivent(), hass.Is(want))
+	if err == nil {
+		_, err = m.hass.WaitState(ctx, m.entity("sensor", "start"), func(s hass.State) bool {
+			return s.State != "unavailable" && (s.State == "unknown") == (want == "off")
+		})
+	}
+	if err != nil {
+		t.Errorf("want %q within %v: %v", want, within, err)
+	}
+	return time.Now()
+}
+
+// momentsOnce sees that no moment was said twice, and that what was said in time is not marked late.
+func (m *home) momentsOnce(t *testing.T) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, e := range observer.Pick(m.air.Since(0), observer.On(m.id+"/equiwatt/event")) {
+		var said struct {
+			ID   string `json:"id"`
+			Late bool   `json:"late"`
+		}
+		must(t, json.Unmarshal([]byte(e.Payload), &said))
+		if seen[said.ID] || said.Late || e.Retained {
+			t.Errorf("%s: %+v", m.id, e)
+		}
+		seen[said.ID] = true
+	}
+}

@@ -1,0 +1,157 @@
+package e2e
+
+import (
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grid2mqtt/grid2mqtt/e2e/observer"
+	"github.com/grid2mqtt/grid2mqtt/e2e/product"
+	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
+)
+
+// home is the built program in a house, and the cloud of its account.
+type home struct {
+	*house
+	id    string // what stands for it in topics and ids
+	cloud *simulator.Equiwatt
+	app   *product.Product
+}
+
+// settleIn prepares a home that is not yet started; every house has room for many, each with a base topic of its own.
+func (h *house) settleIn(t *testing.T, id string, env map[string]string) *home {
+	t.Helper()
+	binary, err := build()
+	must(t, err)
+	m := &home{house: h, id: id, cloud: simulator.NewEquiwatt(apiToken, nil)}
+	api, err := m.cloud.Open("127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { must(t, m.cloud.Close()) })
+	all := map[string]string{"MQTT_URL": h.broker.URL(), "MQTT_BASE_TOPIC": id, "EQUIWATT_URL": api, "EQUIWATT_TOKEN": apiToken,
+		"HOOK_TOKEN": hookToken, "TZ": "Europe/London"}
+	maps.Copy(all, env)
+	m.app, err = binary.Install(all)
+	must(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%s:\n%s", id, m.app.Log())
+		}
+		must(t, m.app.Close())
+	})
+	for _, kind := range []string{simulator.Started, simulator.Ended} {
+		m.cloud.Webhook(kind, simulator.Trigger{URL: m.app.Hooks + hookPath(kind)})
+	}
+	return m
+}
+
+// entity is the entity id of a key of the Equiwatt device.
+func (m *home) entity(platform, key string) string {
+	if m.id == "grid2mqtt" {
+		return platform + ".equiwatt_" + key
+	}
+	return platform + "." + m.id + "_equiwatt_" + key
+}
+
+func (m *home) equivent() string { return m.entity("binary_sensor", "equivent") }
+
+// open starts the program and waits until it is online.
+func (m *home) open(t *testing.T) {
+	t.Helper()
+	mark := m.mark(t)
+	must(t, m.app.Start(limit(t, patience)))
+	_, err := m.air.Next(limit(t, patience), mark, observer.Says(m.id+"/status", "online"))
+	must(t, err)
+}
+
+// start begins an equivent, and end ends it; the vendor's webhook says so if the program is there to hear it.
+func (m *home) start(t *testing.T, at time.Time) {
+	m.cloud.Start(at)
+	m.tell(t)
+}
+
+func (m *home) end(t *testing.T) {
+	if !m.cloud.End(time.Now()) {
+		t.Error(m.id, "nothing to end")
+	}
+	m.tell(t)
+}
+
+func (m *home) tell(t *testing.T) {
+	if m.app.PID() == 0 {
+		m.cloud.Lose()
+		return
+	}
+	m.cloud.Deliver(limit(t, patience), simulator.InOrder)
+}
+
+// listen makes an automation on a device trigger, as the editor does with what Home Assistant offers.
+func (m *home) listen(t *testing.T, kinds ...string) {
+	t.Helper()
+	device := m.device(t, m.id+"_equiwatt").ID
+	for _, kind := range kinds {
+		found := false
+		offered, err := m.hass.DeviceTriggers(limit(t, patience), device)
+		must(t, err)
+		for _, trigger := range offered {
+			if trigger["type"] != kind {
+				continue
+			}
+			found = true
+			delete(trigger, "metadata")
+			delete(trigger, "platform")
+			trigger["trigger"] = "device"
+			m.automation(t, m.id+"_"+kind, trigger)
+		}
+		if !found {
+			t.Fatalf("%s: %s is not offered among %v", m.id, kind, offered)
+		}
+	}
+}
+
+// runs is how often the automation on a device trigger has run.
+func (m *home) runs(kind string) int {
+	return len(observer.Pick(m.air.Since(0), observer.On("e2e/ran/"+m.id+"_"+kind)))
+}
+
+// ours are the retained topics that a home has on the broker.
+func (m *home) ours(t *testing.T) map[string]string {
+	t.Helper()
+	held, err := observer.Held(limit(t, patience), m.broker.URL(), m.id+"/#", "homeassistant/device/#")
+	must(t, err)
+	maps.DeleteFunc(held, func(topic, payload string) bool {
+		return payload == "" || !strings.HasPrefix(topic, m.id+"/") && !strings.HasPrefix(topic, "homeassistant/device/"+m.id+"_")
+	})
+	return held
+}
+
+// proof is the product in a real Home Assistant.
+func proof(t *testing.T, h *house) {
+	m := h.settleIn(t, "grid2mqtt", nil)
+	_ = m
+	restarts(t, h)
+}
+
+func manners(t *testing.T, m *home) {
+	m.open(t)
+	m.becomes(t, m.equivent(), "off")
+	m.listen(t, "started", "ended")
+	got := m.complaints(t, func() {
+		must(t, m.app.Stop())
+		delete(m.app.Env, "EQUIWATT_TOKEN")
+		m.open(t)
+		until(t, patience, "device gone", func() bool { _, err := m.hass.Device(limit(t, patience), "grid2mqtt_equiwatt"); return err != nil })
+	})
+	t.Log(len(got), strings.Join(got, "\n"))
+	t.Log(m.ours(t))
+	for _, x := range m.air.Since(0) {
+		if strings.HasPrefix(x.Topic, "homeassistant/device/grid2mqtt_equiwatt") {
+			t.Log(x.At.Format("05.000"), x.Topic, len(x.Payload))
+		}
+	}
+}
+
+func TestProofX(t *testing.T) {
+	h := openHouse(t)
+	proof(t, h)
+}
