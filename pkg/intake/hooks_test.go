@@ -326,3 +326,16 @@ func TestHooksTakeEveryValidToken(t *testing.T) {
 		}
 	}
 }
+
+func TestHooksTakeNoTokenThatIsAlmostRight(t *testing.T) {
+	d := newDesk()
+	for i := range token {
+		for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") {
+			given := []byte(token)
+			given[i] = c
+			if got := d.proven(string(given)); got != (string(given) == token) {
+				t.Errorf("%s: proven %t", given, got)
+			}
+		}
+	}
+}

@@ -235,6 +235,9 @@ func TestLimitSavesOnlyWhatItMust(t *testing.T) {
 		if size := len(a.kept); size > 400 {
 			t.Errorf("%d bytes are saved: %s", size, a.kept)
 		}
+		pass(time.Minute)
+		a.call(t.Context(), l, true)
+		saves("a call after closing, which was said to be the end", 1)
 	})
 }
 
