@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -126,7 +128,7 @@ func (a *App) refuse(ctx context.Context, bad error) error {
 	if err != nil {
 		return fmt.Errorf("WEB_ADDR cannot be listened on: %w", err)
 	}
-	server := newServer(s.Handler())
+	server := newServer(s.Handler(), a.logger("web"))
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
 	if a.host.Ready != nil {
@@ -286,10 +288,10 @@ func (a *App) newPoller(ctx context.Context, s source) *intake.Poller {
 // run starts the rooms, and stops them in order when ctx ends: nothing new
 // comes in, what is in is said, "offline" is said, the journal is closed.
 func (a *App) run(ctx context.Context, hooks, page net.Listener) {
-	door := newServer(a.door)
+	door := newServer(a.door, a.logger("hooks"))
 	window := newServer((&web.Server{
 		Page: a.page, Allowed: a.host.Allowed, Loopback: a.host.Allowed == nil && loopback(page.Addr()), Healthy: a.healthy, Metrics: a.metrics.WritePrometheus, Command: a.command, Log: a.logger("web"),
-	}).Handler())
+	}).Handler(), a.logger("web"))
 	a.say(hooks, page)
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
 	asking, quiet := context.WithCancel(inner)
@@ -331,10 +333,18 @@ func loopback(addr net.Addr) bool {
 	return ok && t.IP.IsLoopback()
 }
 
-func newServer(h http.Handler) *http.Server {
+func newServer(h http.Handler, log zerolog.Logger) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 30 * time.Second,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, DisableGeneralOptionsHandler: true,
-		ErrorLog: nil,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, DisableGeneralOptionsHandler: true,
+		ErrorLog: stdlog.New(lines{log}, "", 0),
 	}
+}
+
+// lines takes what a library logs by itself.
+type lines struct{ log zerolog.Logger }
+
+func (l lines) Write(b []byte) (int, error) {
+	l.log.Debug().Msg(strings.TrimSpace(string(b)))
+	return len(b), nil
 }

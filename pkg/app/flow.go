@@ -21,7 +21,8 @@ import (
 func (a *App) newDoor() *intake.Hooks {
 	h := &intake.Hooks{
 		Token: func() []string { return []string{a.token} },
-		Now:   a.clock.Now, Record: a.record, Refused: a.refused, Log: a.logger("hooks"),
+		Now:   a.clock.Now, Record: a.record, Refused: a.refused,
+		Log: a.logger("hooks").Sample(&zerolog.BurstSampler{Burst: 20, Period: time.Minute}), // a flood is counted, not logged
 	}
 	for _, s := range a.sources {
 		h.Sources = append(h.Sources, s.hooks)
