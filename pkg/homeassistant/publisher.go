@@ -238,7 +238,7 @@ func rank(topic string) int {
 // say publishes what differs from what was said, then what is due. Where more
 // follows at once and nothing is due, the last word will do.
 func (p *Publisher) say(v state.View, more bool) {
-	if p.client == nil || !p.client.IsConnectionOpen() || more && (v.Equiwatt == nil || len(v.Equiwatt.Due) == 0) {
+	if p.client == nil || !p.client.IsConnectionOpen() || more && len(v.Due()) == 0 {
 		return
 	}
 	now := time.Now()
@@ -258,10 +258,10 @@ func (p *Publisher) say(v state.View, more bool) {
 			p.retain(m)
 		}
 	}
-	if v.Equiwatt == nil || !open {
+	if !open {
 		return
 	}
-	for _, m := range v.Equiwatt.Due {
+	for _, m := range v.Due() {
 		if !p.inFlight[m.ID] {
 			p.tell(m)
 		}
