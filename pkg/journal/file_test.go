@@ -212,6 +212,10 @@ func TestSetAsideWhileRunning(t *testing.T) {
 				t.Fatal(err)
 			}
 			j.MarkMoments(Sent, noon, "n")
+			if err := j.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			alter(t, path, "PRAGMA wal_checkpoint(TRUNCATE)") // nothing is to be had from the log
 			info, err := os.Stat(path)
 			if err != nil {
 				t.Fatal(err)
@@ -252,6 +256,7 @@ func TestSetAsideWhileRunning(t *testing.T) {
 // A disk that damages one file after the other is a full stop, not a thousand
 // files.
 func TestSetAsideOnlyOnceAMinute(t *testing.T) {
+	t.Parallel()
 	dir, path := made(t)
 	j := openAt(t, dir)
 	harm := func() {
@@ -281,10 +286,23 @@ func TestSetAsideOnlyOnceAMinute(t *testing.T) {
 	if p := j.Problem(); !strings.HasPrefix(p, "Nothing can be stored: the file that was just begun is damaged as well") {
 		t.Error(p)
 	}
+	select {
+	case <-time.After(2*probeEvery + probeEvery/2):
+	case <-changed(j):
+		t.Errorf("it does not stay so: %q", j.Problem())
+	}
 	aside, err := filepath.Glob(path + ".set-aside-*Z")
 	if err != nil || len(aside) != 1 {
 		t.Error(aside, err)
 	}
+}
+
+// changed returns Grown without what it has to say already.
+func changed(j *Journal) <-chan struct{} {
+	for len(j.Grown()) > 0 {
+		<-j.Grown()
+	}
+	return j.Grown()
 }
 
 func TestMigration(t *testing.T) {

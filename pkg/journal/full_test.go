@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -180,12 +181,6 @@ func refused(j *Journal, err error, isFull bool) error {
 	return nil
 }
 
-func drain(j *Journal) {
-	for len(j.Grown()) > 0 {
-		<-j.Grown()
-	}
-}
-
 func recovers(j *Journal) error {
 	if err := eventually("the problem is over", func() bool { return j.Problem() == "" }); err != nil {
 		return fmt.Errorf("%w: %s", err, j.Problem())
@@ -216,7 +211,7 @@ func fullFromTheStart(dir string, d disk, isFull bool) error {
 	if events, err := j.Events(0, 10); len(events) > 0 || err != nil {
 		return fmt.Errorf("events: %v %w", events, err)
 	}
-	drain(j)
+	changed(j)
 	if err := d.release(); err != nil {
 		return err
 	}
@@ -249,7 +244,14 @@ func fullWhileRunning(dir string, d disk, isFull bool) error {
 	if list, err := j.Deliveries(context.Background(), Query{Limit: 1}); len(list) != 1 || err != nil {
 		return fmt.Errorf("reading: %w", err)
 	}
-	drain(j)
+	changed(j)
+	if isFull {
+		select {
+		case <-j.Grown():
+			return fmt.Errorf("while the disk is still full: %q", j.Problem())
+		case <-time.After(2*probeEvery + probeEvery/2):
+		}
+	}
 	if err := d.release(); err != nil {
 		return err
 	}
@@ -298,7 +300,7 @@ func fullAtRestart(dir string, d disk, isFull bool) error {
 	if err := refused(j, err, isFull); err != nil {
 		return err
 	}
-	drain(j)
+	changed(j)
 	if err := d.release(); err != nil {
 		return err
 	}

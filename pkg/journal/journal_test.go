@@ -228,11 +228,16 @@ func TestFollow(t *testing.T) {
 	if all := allEvents(t, j); len(all) != writers*each {
 		t.Errorf("%d events from the disk", len(all))
 	}
-	mustAppend(t, j, delivery("x"), window("one more", noon))
-	select {
-	case <-j.Grown():
-	default:
-		t.Error("the caller heard before the reader did")
+	for i := range 300 {
+		s := mustAppend(t, j, delivery("x"), window(fmt.Sprint("more", i), noon))
+		select {
+		case <-j.Grown():
+		default:
+			t.Fatal("the caller heard before the reader did")
+		}
+		if events, err := j.Events(last+int64(i), 2); err != nil || len(events) != 1 || events[0].Seq != s.Events[0].Seq {
+			t.Fatal(events, err)
+		}
 	}
 }
 
@@ -451,6 +456,22 @@ func TestLockedByAnotherProgram(t *testing.T) {
 	mustAppend(t, j, delivery("x"))
 }
 
+// A statement that fails takes nothing else with it.
+func TestAfterAFailure(t *testing.T) {
+	j := openAt(t, t.TempDir())
+	mustAppend(t, j, delivery("x"), window("a", noon))
+	alter(t, file(j), "CREATE TRIGGER refuse BEFORE INSERT ON deliveries WHEN new.kind = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END")
+	bad := delivery("x")
+	bad.Kind = "bad"
+	if _, err := j.Append(t.Context(), bad, []event.Event{window("b", noon)}); !errors.Is(err, ErrNotStored) {
+		t.Error(err)
+	}
+	s := mustAppend(t, j, delivery("x"), window("b", noon))
+	if s.Delivery != 2 || len(s.Events) != 1 || s.Events[0].Seq != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // Locked already at the start: what was set meanwhile must not win over what
 // the file knows.
 func TestLockedAtTheStart(t *testing.T) {
@@ -659,6 +680,38 @@ func TestClose(t *testing.T) {
 			t.Errorf("%d was acknowledged and is lost", seq)
 		}
 	}
+}
+
+func TestCloseStoresWhatWaits(t *testing.T) {
+	j := openAt(t, t.TempDir())
+	release := occupy(t, j)
+	var group sync.WaitGroup
+	start := func(i int) {
+		group.Go(func() {
+			if _, err := j.Append(t.Context(), delivery("x"), []event.Event{window(fmt.Sprint(i), noon)}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	const n = 50
+	start(0)
+	if err := eventually("one is being written", func() bool { return j.Waiting() == 1 && len(j.requests) == 0 }); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		start(i + 1)
+	}
+	if err := eventually("the others are queued", func() bool { return len(j.requests) == n }); err != nil {
+		t.Fatal(err)
+	}
+	closing := make(chan error)
+	go func() { closing <- j.Close() }()
+	<-j.closing
+	release()
+	if err := <-closing; err != nil {
+		t.Error(err)
+	}
+	group.Wait()
 }
 
 func TestOneProcessADirectory(t *testing.T) {

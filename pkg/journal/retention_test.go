@@ -169,6 +169,16 @@ func TestRetentionInBatchesBetweenHooks(t *testing.T) {
 	}
 	mustAppend(t, j, event.Delivery{}, events...)
 	mustAppend(t, j, delivery("x"), window("new", noon))
+	c, err := connect(file(j), "?mode=rw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.exec(sweeps[2].remove, int64(len(events)), noon.UnixNano(), int64(sweepBatch)); n != sweepBatch || err != nil {
+		t.Errorf("%d rows in one transaction: %v", n, err)
+	}
+	if err := c.close(); err != nil {
+		t.Fatal(err)
+	}
 	swept := make(chan error, 1)
 	j.requests <- &request{sweep: true, done: swept}
 	mustAppend(t, j, delivery("x"), window("between", noon))
