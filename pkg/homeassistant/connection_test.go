@@ -292,7 +292,7 @@ func TestStoppingWhileTheBrokerStandsStill(t *testing.T) {
 		}
 	})
 	until(t, "a window full of messages is on its way", func() bool { return len(h.marked()) >= window-100 })
-	if d := stop(); d > 3500*time.Millisecond {
+	if d := stop(); d > 4*time.Second {
 		t.Errorf("leaves after %v", d)
 	}
 	b.signal(syscall.SIGCONT)

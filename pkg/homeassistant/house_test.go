@@ -31,7 +31,6 @@ type house struct {
 	problems []string
 	asked    []bool // of each question for the broker whether it was after a refusal
 	steps    int
-	turns    int
 
 	grown chan struct{}
 	log   textBuffer
@@ -165,11 +164,7 @@ func (h *house) publisher(addr string) *Publisher {
 			defer h.mu.Unlock()
 			return Bridge{Problems: slices.Clone(h.problems), Sources: []string{"equiwatt"}}
 		},
-		Stepped: func(state.View) {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			h.turns++
-		},
+		Stepped: func(state.View) {},
 		Command: func(_ context.Context, source, subject, command, payload string) {
 			h.call(strings.Join([]string{"command", source, subject, command, payload}, "|"))
 		},
