@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
 )
@@ -83,7 +84,7 @@ func fill[T any](content string, into *T, field func(key, value string) bool) er
 // bare words, the values as they stand there, and reports whether all of it
 // was understood.
 func plainFields(s string, field func(key, value string) bool) bool {
-	if len(s) < 2 || s[0] != '{' || s[len(s)-1] != '}' || strings.IndexByte(s, '\\') >= 0 {
+	if len(s) < 2 || s[0] != '{' || s[len(s)-1] != '}' || strings.IndexByte(s, '\\') >= 0 || !utf8.ValidString(s) {
 		return false
 	}
 	for s = s[1 : len(s)-1]; s != ""; {

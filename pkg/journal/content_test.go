@@ -62,7 +62,7 @@ func FuzzContent(f *testing.F) {
 func FuzzFields(f *testing.F) {
 	for _, s := range []string{
 		`{}`, `{"state":"a"}`, `{"state":"a","detail":"b, \"c\""}`, `{"state":"a","state":"b"}`, `{"other":1}`, `{"state":null}`,
-		`{"state":"a",}`, `{"state":"a""detail":"b"}`, `{"state":"a`, `{:"a"}`, `{"state":"`, "{\"state\":\"\n\"}", `{"state":"a"}}`, `{"state":"a"b,"detail":"c"}`,
+		`{"state":"a",}`, `{"state":"a""detail":"b"}`, `{"state":"a`, `{:"a"}`, `{"state":"`, "{\"state\":\"\n\"}", `{"state":"a"}}`, `{"state":"a"b,"detail":"c"}`, "{\"state\":\"\xb5\"}",
 	} {
 		f.Add(s)
 	}

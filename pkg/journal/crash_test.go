@@ -60,67 +60,58 @@ func loadChild(dir string) int {
 	select {}
 }
 
+// acked is what a killed process said that it had stored.
+type acked struct {
+	events     map[int64]string // key by seq
+	deliveries map[int64]string // key by id
+	settings   map[string]string
+	moments    map[string]bool
+}
+
+// runAndKill kills a process some time after its first words.
+func (a acked) runAndKill(t *testing.T, dir string) {
+	t.Helper()
+	c := child("load", dir)
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	killed := false
+	lines := bufio.NewScanner(out)
+	for n := 0; lines.Scan(); n++ {
+		var seq, id int64
+		var name, key string
+		line := lines.Text()
+		switch {
+		case scan(line, "event %d %d %s", &seq, &id, &key):
+			a.events[seq], a.deliveries[id] = key, key
+		case scan(line, "setting %s %s", &name, &key):
+			a.settings[name] = key
+		case scan(line, "moment %s", &key):
+			a.moments[key] = true
+		}
+		if n > 10 && !killed {
+			killed = true
+			time.AfterFunc(time.Duration(rand.IntN(200))*time.Millisecond, func() { _ = c.Process.Kill() })
+		}
+	}
+	if err := c.Wait(); !killed {
+		t.Fatalf("it ended by itself: %v", err)
+	}
+}
+
 // What was acknowledged is there after a kill at any moment.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	type where struct {
-		delivery int64
-		key      string
-	}
-	acked, settings, moments := map[int64]where{}, map[string]string{}, map[string]bool{}
-	for round := range 10 {
-		c := child("load", dir)
-		out, err := c.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewScanner(out)
-		killed := false
-		for n := 0; lines.Scan(); n++ {
-			var seq, id int64
-			var name, key string
-			line := lines.Text()
-			switch {
-			case scan(line, "event %d %d %s", &seq, &id, &key):
-				acked[seq] = where{id, key}
-			case scan(line, "setting %s %s", &name, &key):
-				settings[name] = key
-			case scan(line, "moment %s", &key):
-				moments[key] = true
-			}
-			if n > 10 && !killed {
-				killed = true
-				time.AfterFunc(time.Duration(rand.IntN(200))*time.Millisecond, func() { _ = c.Process.Kill() })
-			}
-		}
-		_ = c.Wait()
-		if !killed {
-			t.Fatalf("round %d: the child ended by itself", round)
-		}
+	a := acked{events: map[int64]string{}, deliveries: map[int64]string{}, settings: map[string]string{}, moments: map[string]bool{}}
+	for range 10 {
+		a.runAndKill(t, dir)
 		j := openAt(t, dir)
-		have := map[int64]string{}
-		for _, e := range allEvents(t, j) {
-			have[e.Seq] = e.Key
-		}
-		for seq, w := range acked {
-			if have[seq] != w.key {
-				t.Fatalf("round %d: event %d is %q, acknowledged was %q", round, seq, have[seq], w.key)
-			}
-		}
-		checkKilled(t, j, settings, moments)
-		for _, w := range acked { // a few, for each reads the file
-			d, told, err := j.Delivery(t.Context(), w.delivery)
-			if err != nil || len(told) != 1 || told[0].Key != w.key || !strings.HasPrefix(string(d.Body), w.key) {
-				t.Fatalf("round %d: delivery %d of %q: %v %v", round, w.delivery, w.key, told, err)
-			}
-			if rand.IntN(50) == 0 {
-				break
-			}
-		}
+		a.check(t, j)
 		if p := j.Problem(); p != "" {
 			t.Fatal(p)
 		}
@@ -128,7 +119,40 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("%d acknowledged events in 10 rounds", len(acked))
+	t.Logf("%d acknowledged events in 10 rounds", len(a.events))
+}
+
+func (a acked) check(t *testing.T, j *Journal) {
+	t.Helper()
+	have := map[int64]string{}
+	for _, e := range allEvents(t, j) {
+		have[e.Seq] = e.Key
+	}
+	for seq, key := range a.events {
+		if have[seq] != key {
+			t.Fatalf("event %d is %q, acknowledged was %q", seq, have[seq], key)
+		}
+	}
+	for id, key := range a.deliveries {
+		d, told, err := j.Delivery(t.Context(), id)
+		if err != nil || len(told) != 1 || told[0].Key != key || strings.ReplaceAll(string(d.Body), key, "") != "" {
+			t.Fatalf("delivery %d of %q: %v %v", id, key, told, err)
+		}
+		if rand.IntN(100) == 0 {
+			break // each one reads the file
+		}
+	}
+	for name, least := range a.settings {
+		// A later value may have been stored without being acknowledged.
+		if got, _ := j.Setting(name); got < least {
+			t.Fatalf("setting %s is %q, acknowledged was %q", name, got, least)
+		}
+	}
+	for id := range a.moments {
+		if got, err := j.Moment(id); err != nil || got != AtRest {
+			t.Fatalf("moment %s: %v %v", id, got, err)
+		}
+	}
 }
 
 // Killed while the file is being made, it is made at the next start.
@@ -152,22 +176,6 @@ func TestKillAtBirth(t *testing.T) {
 		}
 		mustAppend(t, j, delivery("x"), window("a", noon))
 		_ = j.Close()
-	}
-}
-
-func checkKilled(t *testing.T, j *Journal, settings map[string]string, moments map[string]bool) {
-	t.Helper()
-	for name, least := range settings {
-		// A later value may have been stored without being acknowledged.
-		got, _ := j.Setting(name)
-		if got < least {
-			t.Fatalf("setting %s is %q, acknowledged was %q", name, got, least)
-		}
-	}
-	for id := range moments {
-		if got, err := j.Moment(id); err != nil || got != AtRest {
-			t.Fatalf("moment %s: %v %v", id, got, err)
-		}
 	}
 }
 

@@ -1,0 +1,145 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/event"
+)
+
+// One that follows sees everything once and in order, however fast it grows,
+// and hears of it before the caller does.
+func TestFollow(t *testing.T) {
+	j := openAt(t, t.TempDir())
+	const writers, each = 8, 300
+	var group sync.WaitGroup
+	for w := range writers {
+		group.Go(func() {
+			for i := range each {
+				e := window(fmt.Sprint(w, "/", i), noon)
+				e.Data = json.RawMessage(`"` + strings.Repeat("x", 500) + `"`) // more than the tail holds
+				if _, err := j.Append(t.Context(), delivery("x"), []event.Event{e}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	seen, last := map[string]bool{}, int64(0)
+	for len(seen) < writers*each {
+		select {
+		case <-j.Grown():
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%d of %d, and then silence", len(seen), writers*each)
+		}
+		for {
+			events, err := j.Events(last, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(events) == 0 {
+				break
+			}
+			for _, e := range events {
+				if e.Seq <= last || seen[e.Key] {
+					t.Fatalf("seq %d (%s) after %d", e.Seq, e.Key, last)
+				}
+				seen[e.Key], last = true, e.Seq
+			}
+		}
+	}
+	group.Wait()
+	if all := allEvents(t, j); len(all) != writers*each {
+		t.Errorf("%d events from the disk", len(all))
+	}
+	for i := range 300 {
+		s := mustAppend(t, j, delivery("x"), window(fmt.Sprint("more", i), noon))
+		select {
+		case <-j.Grown():
+		default:
+			t.Fatal("the caller heard before the reader did")
+		}
+		if events, err := j.Events(last+int64(i), 2); err != nil || len(events) != 1 || events[0].Seq != s.Events[0].Seq {
+			t.Fatal(events, err)
+		}
+	}
+}
+
+func TestTailIsBounded(t *testing.T) {
+	var tl tail
+	tl.start(10)
+	for seq := int64(11); seq < 10_000; seq++ {
+		tl.add([]event.Event{{Seq: seq, Data: make([]byte, seq%2000)}})
+		if len(tl.events) > tailEvents || tl.bytes > tailBytes {
+			t.Fatal(len(tl.events), tl.bytes)
+		}
+	}
+	tl.add([]event.Event{{Seq: 10_000, Data: make([]byte, tailBytes)}})
+	if _, ok := tl.since(9_999, 1); ok || len(tl.events) != 0 {
+		t.Error("one that is too big is kept")
+	}
+	if _, ok := tl.since(10_000, 1); !ok {
+		t.Error("the end is not known")
+	}
+}
+
+func TestDeliveries(t *testing.T) {
+	j := openAt(t, t.TempDir())
+	for i := range 20 {
+		d := delivery(strings.Repeat("b", i))
+		if i%4 == 0 {
+			d.Source = "ecomon"
+		}
+		if i%5 == 0 {
+			d.Verdict = event.Unread
+		}
+		mustAppend(t, j, d)
+	}
+	for _, c := range []struct {
+		q    Query
+		want []int64
+	}{
+		{Query{Limit: 3}, []int64{20, 19, 18}},
+		{Query{Limit: 3, Before: 18}, []int64{17, 16, 15}},
+		{Query{Source: "ecomon"}, []int64{17, 13, 9, 5, 1}},
+		{Query{Verdict: event.Unread}, []int64{16, 11, 6, 1}},
+		{Query{Verdict: event.Unread, Source: "ecomon"}, []int64{1}},
+		{Query{Source: "nobody"}, nil},
+	} {
+		list, err := j.Deliveries(t.Context(), c.q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int64
+		for _, d := range list {
+			got = append(got, d.ID)
+			if int64(len(d.Body)) != d.ID-1 {
+				t.Errorf("delivery %d has %d bytes", d.ID, len(d.Body))
+			}
+		}
+		if !cmp.Equal(got, c.want) {
+			t.Errorf("%+v: %v, want %v", c.q, got, c.want)
+		}
+	}
+	if _, _, err := j.Delivery(t.Context(), 99); !errors.Is(err, ErrNoDelivery) {
+		t.Error(err)
+	}
+	for range 6 {
+		mustAppend(t, j, delivery(strings.Repeat("x", 1<<20)))
+	}
+	if list, err := j.Deliveries(t.Context(), Query{}); err != nil || len(list) != 4 {
+		t.Errorf("%d deliveries of 1 MiB in one list: %v", len(list), err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := j.Deliveries(ctx, Query{}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
