@@ -33,16 +33,16 @@ func (p *Publisher) Leave(ctx context.Context) (cleared int, where string, err e
 			return i, where, fmt.Errorf("the MQTT broker %s did not take everything: %w", where, plain(err))
 		}
 		p.setOwned(topics[i:], topics[i+1:])
-		if i+1 < len(topics) && rank(t) != rank(topics[i+1]) {
-			p.rest(ctx)
+		if i+1 < len(topics) && rank(t) == 0 && rank(topics[i+1]) > 0 {
+			pause(ctx)
 		}
 	}
 	return len(topics), where, nil
 }
 
-// rest lets Home Assistant take a device away before its states go: it would
-// complain of every entity whose state is empty.
-func (p *Publisher) rest(ctx context.Context) {
+// pause lets Home Assistant take the devices away before their states go: it
+// would complain of every entity whose state is empty.
+func pause(ctx context.Context) {
 	t := time.NewTimer(time.Second)
 	defer t.Stop()
 	select {

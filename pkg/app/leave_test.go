@@ -1,0 +1,50 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+)
+
+func TestLeave(t *testing.T) {
+	url := broker(t)
+	all := listenAll(t, url)
+	env := map[string]string{"HOOK_ADDR": "127.0.0.1:0", "WEB_ADDR": "127.0.0.1:0", "DATA_DIR": t.TempDir(), "MQTT_URL": url, "EQUIWATT_HOOK_TRUST": "believe"}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- Run(ctx, env, io.Discard, Host{}) }()
+	eventually(t, "online", func() bool { return all.last("grid2mqtt/status") == "online" })
+	var said strings.Builder
+	if err := Leave(t.Context(), env, &said, Host{}); !errors.Is(err, ErrNotLeft) || !strings.Contains(err.Error(), "is running") || said.Len() > 0 {
+		t.Errorf("while it runs: %v, %q", err, said.String())
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if err := Leave(t.Context(), env, &said, Host{}); err != nil {
+		t.Error(err)
+	}
+	if text := said.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "5 retained topics") {
+		t.Errorf("said %q", text)
+	}
+	eventually(t, "all cleared", func() bool {
+		for _, topic := range []string{"grid2mqtt/status", "grid2mqtt/bridge/state", "grid2mqtt/equiwatt/state",
+			"homeassistant/device/grid2mqtt_bridge/config", "homeassistant/device/grid2mqtt_equiwatt/config"} {
+			if all.last(topic) != "" {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func TestLeaveWithAnUnusableConfiguration(t *testing.T) {
+	err := Leave(t.Context(), map[string]string{"RETENTION": "soon"}, io.Discard, Host{})
+	if err == nil || errors.Is(err, ErrNotLeft) || !strings.Contains(err.Error(), "RETENTION") {
+		t.Error(err)
+	}
+}
