@@ -197,8 +197,9 @@ func (p *Publisher) all(v state.View) {
 }
 
 // own remembers our retained topics before they are made, and clears those of
-// devices that are gone: the documents first, for a state that goes before its
-// document makes Home Assistant complain of every entity.
+// devices that are gone: the documents first and the rest when it is called
+// again, for a state that goes before Home Assistant has taken the device away
+// makes it complain of every entity.
 func (p *Publisher) own(documents, states []Message) {
 	now := []string{p.Names.Status()}
 	for _, m := range slices.Concat(documents, states) {
@@ -208,6 +209,9 @@ func (p *Publisher) own(documents, states []Message) {
 	gone := slices.DeleteFunc(slices.Clone(owned), func(t string) bool { return slices.Contains(now, t) })
 	slices.SortStableFunc(gone, func(a, b string) int { return rank(a) - rank(b) })
 	p.setOwned(owned, append(now, gone...))
+	if rest := slices.IndexFunc(gone, func(t string) bool { return rank(t) > 0 }); rest > 0 {
+		gone = gone[:rest]
+	}
 	for _, t := range gone {
 		p.follow(pending{token: p.client.Publish(t, 1, true, []byte{}), topic: t, clears: true})
 	}
@@ -249,7 +253,9 @@ func (p *Publisher) say(v state.View, more bool) {
 		open = true
 	} else if at := p.gate.repeatAt; !at.IsZero() && !now.Before(at) {
 		p.gate.repeatAt = time.Time{}
-		for _, m := range p.Names.Documents(v, p.About, p.Token) {
+		documents := p.Names.Documents(v, p.About, p.Token)
+		p.own(documents, p.Names.States(v, p.bridge(v), p.About))
+		for _, m := range documents {
 			p.retain(m)
 		}
 	}
