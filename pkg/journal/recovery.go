@@ -50,7 +50,7 @@ func (w *writer) openFile() (err error) {
 		err = w.load()
 	}
 	if err != nil {
-		w.closeFile()
+		_ = w.closeFile()
 		return err
 	}
 	w.j.readers.allow(true)
