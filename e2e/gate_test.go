@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -16,14 +17,14 @@ type gate struct {
 
 	mu     sync.Mutex
 	opened chan struct{} // closed: whoever comes gets through
-	inside map[net.Conn]bool
+	inside map[net.Conn]*passage
 }
 
 func openGate(t *testing.T, target string) *gate {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	g := &gate{listener: l, target: target, opened: make(chan struct{}), inside: map[net.Conn]bool{}}
+	g := &gate{listener: l, target: target, opened: make(chan struct{}), inside: map[net.Conn]*passage{}}
 	g.release()
 	go func() {
 		for {
@@ -64,6 +65,34 @@ func (g *gate) cut() {
 	}
 }
 
+// freeze makes every connection silent, and leaves it open, as a network does that forgets.
+func (g *gate) freeze() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, p := range g.inside {
+		p.frozen.Store(true)
+	}
+}
+
+// passage is one connection. What comes once it is frozen goes nowhere.
+type passage struct{ frozen atomic.Bool }
+
+func (p *passage) copy(to io.Writer, from io.Reader) {
+	b := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(b)
+		if err != nil {
+			return
+		}
+		if p.frozen.Load() {
+			continue
+		}
+		if _, err := to.Write(b[:n]); err != nil {
+			return
+		}
+	}
+}
+
 func (g *gate) pass(c net.Conn) {
 	defer c.Close()
 	g.mu.Lock()
@@ -76,7 +105,8 @@ func (g *gate) pass(c net.Conn) {
 	}
 	defer b.Close()
 	g.mu.Lock()
-	g.inside[c] = true
+	p := &passage{}
+	g.inside[c] = p
 	g.mu.Unlock()
 	defer func() {
 		g.mu.Lock()
@@ -84,8 +114,8 @@ func (g *gate) pass(c net.Conn) {
 		g.mu.Unlock()
 	}()
 	go func() {
-		io.Copy(b, c)
+		p.copy(b, c)
 		b.Close()
 	}()
-	io.Copy(c, b)
+	p.copy(c, b)
 }

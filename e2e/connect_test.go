@@ -1,0 +1,183 @@
+package e2e
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grid2mqtt/grid2mqtt/e2e/observer"
+	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
+)
+
+// ordered looks at what was said on the first connection behind a mark: documents, states, online, and only then moments.
+func (r *rig) ordered(t *testing.T, mark int) {
+	t.Helper()
+	stage := 0
+	names := []string{"document", "state", "online", "event"}
+	seen := map[string]bool{}
+	for _, m := range r.air.Since(mark) {
+		now := stage
+		switch {
+		case strings.HasSuffix(m.Topic, "/config"):
+			now = 0
+		case strings.HasSuffix(m.Topic, "/state"):
+			now = 1
+		case m.Topic == statusTopic && m.Payload == "online":
+			now = 2
+		case strings.HasSuffix(m.Topic, "/event"):
+			now = 3
+		default:
+			continue
+		}
+		if m.QoS != 1 || m.Retained != (now < 3) {
+			t.Errorf("%+v", m)
+		}
+		if stage >= 2 {
+			if now == 3 && !seen["online"] {
+				t.Errorf("a moment before online: %s", m.Payload)
+			}
+			continue
+		}
+		if now < stage || now > stage+1 {
+			t.Errorf("%s after %s: %s", names[now], names[stage], m.Topic)
+		}
+		stage = max(stage, now)
+		seen[names[now]] = true
+	}
+	if stage < 2 {
+		t.Errorf("not even online, only %v", seen)
+	}
+}
+
+// TestConnect is everything that is said on a new connection, whatever ended the last one.
+func TestConnect(t *testing.T) {
+	t.Parallel()
+	r := openRig(t, confirming())
+	r.start(t)
+	r.becomes(t, 0, isOff)
+	r.ordered(t, 0)
+	first := documents(t, r.air.Since(0))
+	if len(first) != 2 {
+		t.Errorf("documents: %v", slices.Collect(maps.Keys(first)))
+	}
+	begin(few)(t, r, time.Time{})
+	r.says(t, 0, "started")
+	for name, trouble := range map[string]func(){
+		"stop":    func() { must(t, r.app.Stop()); must(t, r.app.Start(limit(t, soon))) },
+		"kill":    func() { r.kill(t); must(t, r.app.Start(limit(t, soon))) },
+		"cut":     func() { r.gate.cut() },
+		"broker":  func() { r.stopBroker(); r.startBroker(t) },
+		"silence": func() { r.gate.freeze() },
+	} {
+		mark := r.mark(t)
+		trouble()
+		r.online(t, mark)
+		r.ordered(t, mark)
+		if again := documents(t, r.air.Since(mark)); !maps.Equal(first, again) {
+			t.Errorf("%s: other documents: %v", name, again)
+		}
+		states := observer.Pick(r.air.Since(mark), observer.On(stateTopic))
+		if len(states) == 0 || !isOn(parse[equivents](t, states[0])) {
+			t.Errorf("%s: not what runs: %v", name, states)
+		}
+		r.only(t, mark)
+	}
+	r.within(t)
+}
+
+func documents(t *testing.T, all []observer.Message) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, m := range observer.Pick(all, observer.On("homeassistant/device/+/config")) {
+		if old, ok := found[m.Topic]; ok && old != m.Payload {
+			t.Errorf("%s has changed", m.Topic)
+		}
+		found[m.Topic] = m.Payload
+	}
+	return found
+}
+
+// TestKeys are all there from the first message on, whatever is known.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	for name, env := range map[string]map[string]string{"confirm": confirming(), "believe": believing()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := openRig(t, env)
+			r.cloud.Break(simulator.HangUp())
+			r.start(t)
+			r.keys(t, stateTopic, "equivent start end planned_end source confirmed last_start last_end last_duration rehearsal equivents_month direction cloud cloud_error last_poll last_hook",
+				"rehearsal cloud cloud_error")
+			r.keys(t, bridgeTopic, "version problem problem_text", "version problem problem_text sources clock_ahead")
+		})
+	}
+}
+
+// keys fails where a key is missing in the first message on a topic, or where another than those named is not null.
+func (r *rig) keys(t *testing.T, topic, want, known string) {
+	t.Helper()
+	m, err := r.air.Next(limit(t, soon), 0, observer.On(topic))
+	must(t, err)
+	got := map[string]any{}
+	must(t, json.Unmarshal([]byte(m.Payload), &got))
+	for key := range strings.FieldsSeq(want) {
+		if _, ok := got[key]; !ok {
+			t.Errorf("%s has no %s: %s", topic, key, m.Payload)
+		}
+	}
+	for key, v := range got {
+		if v != nil && !slices.Contains(strings.Fields(known), key) {
+			t.Errorf("%s knows %s before anything was said: %v", topic, key, v)
+		}
+	}
+}
+
+// TestStopsWhateverHangs is SIGTERM while neither the API nor the broker answers. Stop fails over five seconds,
+// and for another code than 0.
+func TestStopsWhateverHangs(t *testing.T) {
+	t.Parallel()
+	r := openRig(t, confirming())
+	r.cloud.Break(simulator.Slow())
+	r.start(t)
+	until(t, soon, "a call", func() bool { return len(r.cloud.Calls()) > 0 })
+	r.gate.freeze()
+	must(t, r.app.Stop())
+}
+
+// TestStopSaysOffline while a household's webhook is being posted and the API hangs.
+func TestStopSaysOffline(t *testing.T) {
+	t.Parallel()
+	r := openRig(t, confirming())
+	r.cloud.Break(simulator.Slow())
+	r.start(t)
+	until(t, soon, "a call", func() bool { return len(r.cloud.Calls()) > 0 })
+	slow, err := http.NewRequestWithContext(limit(t, soon), http.MethodPost, r.app.Hooks+hookPath("started"), neverEnding{limit(t, soon).Done()})
+	must(t, err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if a, err := http.DefaultClient.Do(slow); err == nil {
+			a.Body.Close()
+		}
+	}()
+	mark := r.mark(t)
+	must(t, r.app.Stop())
+	_, err = r.air.Next(limit(t, patience), mark, observer.Says(statusTopic, "offline"))
+	must(t, err)
+	if held := r.held(t); held[statusTopic] != "offline" {
+		t.Errorf("the broker holds %q", held[statusTopic])
+	}
+	<-done
+}
+
+// neverEnding is a body of which nothing comes.
+type neverEnding struct{ over <-chan struct{} }
+
+func (n neverEnding) Read([]byte) (int, error) {
+	<-n.over
+	return 0, http.ErrBodyReadAfterClose
+}
