@@ -9,4 +9,5 @@ func TestHome(t *testing.T) {
 	h := openHouse(t)
 	t.Logf("Home Assistant: %+v, %d MiB", h.hass.Timing, h.hass.Memory()>>20)
 	t.Run("platform", func(t *testing.T) { platform(t, h) })
+	t.Run("proof", func(t *testing.T) { proof(t, h) })
 }

@@ -36,7 +36,11 @@ func openHouse(t *testing.T) *house {
 	h.air, err = observer.Open(ctx, h.broker.URL(), "#")
 	need(t, err)
 	t.Cleanup(func() { must(t, h.air.Close()) })
-	h.hass, err = hass.Open(ctx, hass.Options{LogLevels: map[string]string{"homeassistant.components.mqtt": "debug"}})
+	h.hass, err = hass.Open(ctx, hass.Options{LogLevels: map[string]string{
+		"homeassistant.components.mqtt": "debug",
+		// It counts its lines, and warns of two hundred: a street of homes is no household.
+		"homeassistant.helpers.entity_registry": "warning",
+	}})
 	need(t, err)
 	t.Cleanup(func() {
 		must(t, os.WriteFile(t.ArtifactDir()+"/hass.log", []byte(h.hass.Log()), 0o600))

@@ -10,8 +10,22 @@ import (
 // look is what a household sees, while an equivent runs: the pages of both devices, and a dashboard with what it is given there
 // first. The pictures are for the eye.
 func look(t *testing.T, m *home) {
-	m.start(t, time.Now())
+	m.start(t, time.Now().Add(-time.Hour))
 	m.becomes(t, m.equivent(), "on")
+	p, err := browser.Open(limit(t, 3*time.Minute), 1280, 1300)
+	need(t, err)
+	defer func() { must(t, p.Close()) }()
+	must(t, p.LogIn(m.hass.URL, m.hass.Token))
+	page := m.hass.URL + "/config/devices/device/"
+	must(t, p.Show(page+m.device(t, m.id+"_equiwatt").ID, "Household account", "Connected via", "Grid2MQTT", "Equivent start", "Running", "Configuration", "Diagnostic"))
+	must(t, p.Picture(t.ArtifactDir()+"/equiwatt.png"))
+	must(t, p.Show(page+m.device(t, m.id+"_bridge").ID, "Grid2MQTT", "Diagnostic", "Version", "Problem"))
+	must(t, p.Picture(t.ArtifactDir()+"/bridge.png"))
+	m.end(t)
+	length := m.becomes(t, m.entity("sensor", "last_duration"), "3600")
+	if length.Attributes["unit_of_measurement"] != "s" || length.Attributes["device_class"] != "duration" {
+		t.Error(length)
+	}
 	must(t, m.hass.Dashboard(limit(t, patience), "grid-home", object{"views": []any{object{"title": "Grid", "cards": []any{
 		object{"type": "entities", "title": "Equiwatt", "entities": []string{m.equivent(), m.entity("sensor", "start"), m.entity("sensor", "end"),
 			m.entity("sensor", "last_end"), m.entity("sensor", "equivents_month"), m.entity("event", "event")}},
@@ -20,17 +34,13 @@ func look(t *testing.T, m *home) {
 		object{"type": "tile", "entity": m.equivent()},
 		object{"type": "tile", "entity": m.entity("event", "event")},
 	}}}}))
-	p, err := browser.Open(limit(t, 3*time.Minute), 1280, 1300)
-	need(t, err)
-	defer func() { must(t, p.Close()) }()
-	must(t, p.LogIn(m.hass.URL, m.hass.Token))
-	page := m.hass.URL + "/config/devices/device/"
-	must(t, p.Show(page+m.device(t, m.id+"_equiwatt").ID, "Equiwatt", "Connected via", "Grid2MQTT", "Running", "Configuration", "Diagnostic"))
-	must(t, p.Picture(t.ArtifactDir()+"/equiwatt.png"))
-	must(t, p.Show(page+m.device(t, m.id+"_bridge").ID, "Grid2MQTT", "Diagnostic", "Version", "Problem"))
-	must(t, p.Picture(t.ArtifactDir()+"/bridge.png"))
-	must(t, p.Show(m.hass.URL+"/grid-home/0", "Equiwatt"))
+	must(t, p.Show(m.hass.URL+"/grid-home/0", "Not running", "3,600 s", "Equivents this month"))
 	must(t, p.Picture(t.ArtifactDir()+"/dashboard.png"))
-	m.end(t)
-	m.becomes(t, m.equivent(), "off")
+	repairs, err := m.hass.Repairs(limit(t, patience))
+	must(t, err)
+	for _, r := range repairs {
+		if r["domain"] == "mqtt" {
+			t.Error(r)
+		}
+	}
 }

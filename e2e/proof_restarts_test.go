@@ -68,7 +68,8 @@ type trouble struct {
 }
 
 // restarts is every trouble in every phase.
-func restarts(t *testing.T, h *house) {
+func restarts(t *testing.T, m *home) {
+	h := m.house
 	one := h.street(t, "term")
 	var rows []string
 	mark := 0
@@ -82,7 +83,10 @@ func restarts(t *testing.T, h *house) {
 		must(t, h.air.Connected(limit(t, patience)))
 	}
 	for _, x := range []trouble{
-		{"Home Assistant", false, noted(func() { must(t, h.hass.Stop()) }), startHass, 5 * time.Second, birth},
+		{"Home Assistant", false, noted(func() {
+			m.enable(t, m.entity("sensor", "last_duration"))
+			must(t, h.hass.Stop())
+		}), startHass, 5 * time.Second, func() { one.answer(t, mark) }},
 		{"broker that forgets", true, noted(func() { h.broker.Kill(); h.broker.Persist = true }), startBroker, 20 * time.Second, birth},
 		{"broker that remembers", true, noted(func() { must(t, h.broker.Stop()) }), startBroker, 20 * time.Second, birth},
 	} {
@@ -155,6 +159,7 @@ func (s street) suffer(t *testing.T, h *house, x trouble) (rows []string) {
 	wait(0, "during", "ends", "after")
 	ends("after")
 	wait(1, "after")
+	h.settle(t) // what was said is at rest; in flight it might come twice
 
 	x.down()
 	if x.gone {
@@ -195,6 +200,48 @@ func (s street) suffer(t *testing.T, h *house, x trouble) (rows []string) {
 		rows = append(rows, fmt.Sprintf("%-24s %-16s %-10v %8d %8d", x.name, n, max(0, took[s[n].id].Round(10*time.Millisecond)), got[0], got[1]))
 	}
 	return rows
+}
+
+// enable switches an entity on. Home Assistant takes it in at its next start, or starts MQTT anew in half a minute.
+func (m *home) enable(t *testing.T, entity string) {
+	t.Helper()
+	args := object{"entity_id": entity, "disabled_by": nil}
+	must(t, m.hass.Command(limit(t, patience), "config/entity_registry/update", args, nil))
+}
+
+// answer is how the birth of Home Assistant behind a mark is answered: by every document and state once and the documents once
+// more, within five seconds, and not by all homes at the same time.
+func (s street) answer(t *testing.T, mark int) {
+	t.Helper()
+	h := s["idle"].house
+	birth, err := h.air.Next(limit(t, 40*time.Second), mark, observer.Says("homeassistant/status", "online"))
+	must(t, err)
+	since := func(on observer.Match) observer.Match {
+		return func(x observer.Message) bool { return x.At.After(birth.At) && on(x) }
+	}
+	var waited []time.Duration
+	messages := 0
+	for _, m := range s {
+		document := "homeassistant/device/" + m.id
+		for topic, n := range map[string]int{document + "_equiwatt/config": 2, document + "_bridge/config": 2, m.id + "/bridge/state": 1} {
+			_, err := h.air.Times(limit(t, 20*time.Second), mark, n, since(observer.On(topic)))
+			must(t, err)
+		}
+		h.mark(t)
+		answers := observer.Pick(h.air.Since(mark), since(func(x observer.Message) bool {
+			return strings.HasPrefix(x.Topic, document+"_") || x.Topic == m.id+"/bridge/state"
+		}))
+		messages += len(answers)
+		if len(answers) != 5 {
+			t.Errorf("%s answers the birth with %d messages of documents and its own state, not 5", m.id, len(answers))
+			continue
+		}
+		waited = append(waited, answers[0].At.Sub(birth.At))
+	}
+	if first, last := slices.Min(waited), slices.Max(waited); last > 5*time.Second || last-first < 50*time.Millisecond {
+		t.Errorf("answered after %v", waited)
+	}
+	t.Logf("the birth is answered by %d homes with %d documents and bridge states, after %v", len(s), messages, waited)
 }
 
 // right waits until Home Assistant shows what is true in the vendor's cloud, and returns when it did.

@@ -17,6 +17,8 @@ type home struct {
 	id    string // what stands for it in topics and ids
 	cloud *simulator.Equiwatt
 	app   *product.Product
+
+	automations []string
 }
 
 // settleIn prepares a home that is not yet started; every house has room for many, each with a base topic of its own.
@@ -39,6 +41,7 @@ func (h *house) settleIn(t *testing.T, id string, env map[string]string) *home {
 		}
 		must(t, m.app.Close())
 	})
+	t.Cleanup(func() { m.tidy(t) })
 	for _, kind := range []string{simulator.Started, simulator.Ended} {
 		m.cloud.Webhook(kind, simulator.Trigger{URL: m.app.Hooks + hookPath(kind)})
 	}
@@ -102,6 +105,7 @@ func (m *home) listen(t *testing.T, kinds ...string) {
 			delete(trigger, "platform")
 			trigger["trigger"] = "device"
 			m.automation(t, m.id+"_"+kind, trigger)
+			m.automations = append(m.automations, m.id+"_"+kind)
 		}
 		if !found {
 			t.Fatalf("%s: %s is not offered among %v", m.id, kind, offered)
@@ -112,6 +116,26 @@ func (m *home) listen(t *testing.T, kinds ...string) {
 // runs is how often the automation on a device trigger has run.
 func (m *home) runs(kind string) int {
 	return len(observer.Pick(m.air.Since(0), observer.On("e2e/ran/"+m.id+"_"+kind)))
+}
+
+// tidy leaves nothing of a home for the parts behind it.
+func (m *home) tidy(t *testing.T) {
+	if t.Failed() {
+		return
+	}
+	must(t, m.app.Stop())
+	for _, id := range m.automations {
+		must(t, m.hass.DeleteAutomation(limit(t, patience), id))
+	}
+	held := m.ours(t)
+	for _, document := range []bool{true, false} {
+		for topic := range held {
+			if strings.HasSuffix(topic, "/config") == document {
+				m.say(t, topic, "", true)
+			}
+		}
+		m.settle(t)
+	}
 }
 
 // ours are the retained topics that a home has on the broker.
@@ -125,33 +149,20 @@ func (m *home) ours(t *testing.T) map[string]string {
 	return held
 }
 
-// proof is the product in a real Home Assistant.
+// proof is the product in a real Home Assistant. Its parts build on each other.
 func proof(t *testing.T, h *house) {
-	m := h.settleIn(t, "grid2mqtt", nil)
-	_ = m
-	restarts(t, h)
-}
-
-func manners(t *testing.T, m *home) {
-	m.open(t)
-	m.becomes(t, m.equivent(), "off")
-	m.listen(t, "started", "ended")
-	got := m.complaints(t, func() {
-		must(t, m.app.Stop())
-		delete(m.app.Env, "EQUIWATT_TOKEN")
-		m.open(t)
-		until(t, patience, "device gone", func() bool { _, err := m.hass.Device(limit(t, patience), "grid2mqtt_equiwatt"); return err != nil })
-	})
-	t.Log(len(got), strings.Join(got, "\n"))
-	t.Log(m.ours(t))
-	for _, x := range m.air.Since(0) {
-		if strings.HasPrefix(x.Topic, "homeassistant/device/grid2mqtt_equiwatt") {
-			t.Log(x.At.Format("05.000"), x.Topic, len(x.Payload))
-		}
-	}
-}
-
-func TestProofX(t *testing.T) {
-	h := openHouse(t)
-	proof(t, h)
+	m, other := h.settleIn(t, "grid2mqtt", nil), h.settleIn(t, "e2e_other", nil)
+	h.quietly(t, "catalogue; nothing known is unknown", func(t *testing.T) { nothingKnown(t, m) })
+	h.quietly(t, "a bad answer makes nothing unknown", func(t *testing.T) { oneBadAnswer(t, m) })
+	h.quietly(t, "a cloud that never answered well says why", func(t *testing.T) { neverGood(t, other) })
+	h.quietly(t, "late is marked", func(t *testing.T) { late(t, other) })
+	h.quietly(t, "a busy day in the recorder", func(t *testing.T) { recorder(t, other) })
+	must(t, other.app.Stop())
+	h.quietly(t, "triggers, once a moment", func(t *testing.T) { triggers(t, m) })
+	h.quietly(t, "gone is unavailable within two seconds", func(t *testing.T) { goneAndBack(t, m) })
+	h.part(t, "a source switched off", func(t *testing.T) { switchedOff(t, m) })
+	h.part(t, "leave, and come back", func(t *testing.T) { leaves(t, m) })
+	h.quietly(t, "restarts", func(t *testing.T) { restarts(t, m) })
+	h.quietly(t, "look", func(t *testing.T) { look(t, m) })
+	must(t, m.app.Stop())
 }
