@@ -41,10 +41,10 @@ func Leave(ctx context.Context, environ map[string]string, stdout io.Writer, hos
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotLeft, err)
 	}
-	what := fmt.Sprintf("cleared %d retained topics", n)
+	said := fmt.Sprintf("cleared %d retained topics", n)
 	if n == 0 {
-		what = "nothing of ours was"
+		said = fmt.Sprintf("%s remembers nothing to clear", c.DataDir)
 	}
-	_, err = fmt.Fprintf(stdout, "grid2mqtt: %s on the MQTT broker %s\n", what, where)
+	_, err = fmt.Fprintf(stdout, "grid2mqtt: %s on the MQTT broker %s\n", said, where)
 	return err
 }

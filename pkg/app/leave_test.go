@@ -31,6 +31,10 @@ func TestLeave(t *testing.T) {
 	if text := said.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "5 retained topics") {
 		t.Errorf("said %q", text)
 	}
+	said.Reset()
+	if err := Leave(t.Context(), env, &said, Host{}); err != nil || !strings.Contains(said.String(), "nothing to clear") {
+		t.Errorf("a second time: %q, %v", said.String(), err)
+	}
 	eventually(t, "all cleared", func() bool {
 		for _, topic := range []string{"grid2mqtt/status", "grid2mqtt/bridge/state", "grid2mqtt/equiwatt/state",
 			"homeassistant/device/grid2mqtt_bridge/config", "homeassistant/device/grid2mqtt_equiwatt/config"} {
