@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
 	"github.com/grid2mqtt/grid2mqtt/pkg/homeassistant"
 	"github.com/grid2mqtt/grid2mqtt/pkg/intake"
+	"github.com/grid2mqtt/grid2mqtt/pkg/journal"
 	"github.com/grid2mqtt/grid2mqtt/pkg/state"
 )
 
@@ -33,6 +35,12 @@ func (a *App) newDoor() *intake.Hooks {
 // record stores a webhook. The API is asked whether or not the disk took it.
 func (a *App) record(ctx context.Context, d event.Delivery, events []event.Event) error {
 	stored, err := a.journal.Append(ctx, d, events)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, journal.ErrNotStored) {
+		// Its events cannot be kept; its bytes can, and somebody may read them.
+		a.log.Warn().Str("source", d.Source).Err(err).Msg("a webhook could not be read")
+		d.Verdict = event.Unread
+		stored, err = a.journal.Append(ctx, d, nil)
+	}
 	for _, s := range a.sources {
 		if s.name == d.Source && s.poll != nil && s.poll.asap {
 			s.poll.poller.AskNow()

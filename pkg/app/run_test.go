@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -122,6 +123,41 @@ func TestAHalfConfiguredSourceIsNamed(t *testing.T) {
 	if !strings.Contains(get(t, web), "EQUIWATT_TOKEN") {
 		t.Error("the page does not name the missing variable")
 	}
+}
+
+func TestAnyBodyIsTaken(t *testing.T) {
+	hooks, web := start(t, map[string]string{"EQUIWATT_HOOK_TRUST": "believe"})
+	for _, body := range []string{
+		"", "x", "{", "null", "[1]", `{"start_time":99999999999}`, `{"start_time":-1,"end_time":1e999}`, `{"start_time":"9999-12-31T23:59:59Z"}`,
+		`{"start_time":7258118399,"duration":31536000}`, "\xff\x00\xfe", `{"\u0000":"\ud800"}`, strings.Repeat("[", 60<<10),
+	} {
+		r, err := http.Post(hooks+"/hook/equiwatt/"+goodToken+"/started", "", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != http.StatusOK {
+			t.Errorf("%.40q: status %d", body, r.StatusCode)
+		}
+	}
+	if get(t, web) == "" {
+		t.Error("the page does not open")
+	}
+}
+
+func TestAbsurdTimesOfTheAPIHideNothing(t *testing.T) {
+	now := time.Now().Unix()
+	cloud := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"success":true,"msg":null,"data":{"current_event":null,"previous_events":[{"start_time":99999999999,"end_time":null},
+			{"start_time":7258118399,"end_time":null},{"start_time":%d,"end_time":null},{"start_time":-5,"end_time":7}]}}`, now-60)
+	}))
+	defer cloud.Close()
+	url := broker(t)
+	all := listenAll(t, url)
+	start(t, map[string]string{"EQUIWATT_TOKEN": "x", "EQUIWATT_URL": cloud.URL + "/", "MQTT_URL": url})
+	eventually(t, "the equivent that runs", func() bool {
+		return strings.Contains(all.last("grid2mqtt/equiwatt/state"), `"equivent":"ON"`) && strings.Contains(all.last("grid2mqtt/equiwatt/event"), `"started"`)
+	})
 }
 
 // topics is everything a broker said.

@@ -37,8 +37,9 @@ type Entry struct {
 // SD card.
 const most = 1000
 
-// lastSecond is the end of the year 9999, the last that RFC 3339 can write.
-const lastSecond = 253402300799
+// lastSecond is the end of the year 2199: later times are absurd, and soon after
+// them nanoseconds since 1970 no longer fit into 64 bits.
+const lastSecond = 7258118399
 
 // parse reads a body. A field that is not what the help page says is left out;
 // only an answer that says nothing at all of equivents is a fault.

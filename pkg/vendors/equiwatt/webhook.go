@@ -133,12 +133,12 @@ func unix(n float64) time.Time {
 		return time.Time{}
 	}
 	if n > milliseconds {
-		return time.UnixMilli(int64(n)).UTC()
+		return sane(time.UnixMilli(int64(n)).UTC())
 	}
-	return time.UnixMilli(int64(math.Round(n * 1000))).UTC()
+	return sane(time.UnixMilli(int64(math.Round(n * 1000))).UTC())
 }
 
-// sane is t where RFC 3339 can write it and it is after 1970, else zero.
+// sane is t where it can be the time of an equivent at all, else zero.
 func sane(t time.Time) time.Time {
 	if s := t.Unix(); s < 1 || s > lastSecond {
 		return time.Time{}
