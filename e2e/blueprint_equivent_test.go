@@ -1,0 +1,229 @@
+package e2e
+
+import (
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grid2mqtt/grid2mqtt/e2e/observer"
+	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
+)
+
+// equiventBlueprints are two equivents and a restart of Home Assistant in their middle, seen by many automations at once.
+func equiventBlueprints(t *testing.T, town, cottage *home) {
+	capacitor := sample(t, "capacitor")
+	town.say(t, "homeassistant/device/grid2mqtt_capacitor_box_1/config", capacitor["document"], true)
+	town.say(t, "grid2mqtt/capacitor/box_1/state", capacitor["charging"], true)
+	town.becomes(t, "binary_sensor.capacitor_box_1_charging", "on")
+	for _, id := range []string{"plug_touched", "plug_on", "guest_plug"} {
+		town.call(t, "input_boolean.turn_on", "input_boolean."+id, nil)
+	}
+	town.call(t, "climate.set_preset_mode", "climate.guest_room", object{"preset_mode": "away"})
+	town.setUpEquivents(t, cottage)
+	town.idle(t) // a new one looks for what an earlier one left
+
+	t.Run("start", func(t *testing.T) { blueprintsStart(t, town) })
+	t.Run("restart", func(t *testing.T) { blueprintsRestart(t, town, cottage) })
+	t.Run("end", func(t *testing.T) { blueprintsEnd(t, town, cottage) })
+	t.Run("objections", func(t *testing.T) { blueprintsObject(t, cottage) })
+	t.Run("silence", func(t *testing.T) { silence(t, town.house) })
+}
+
+func (m *home) setUpEquivents(t *testing.T, cottage *home) {
+	t.Helper()
+	quick := object{"delay": 0}
+	use := func(m *home, more object) object {
+		in := maps.Clone(quick)
+		in["equiwatt"] = m.device(t, m.id+"_equiwatt").ID
+		if m.id != "grid2mqtt" {
+			in["base_topic"] = m.id
+		}
+		maps.Copy(in, more)
+		return in
+	}
+	m.setUp(t, "shed", "shed_and_restore", use(m, object{
+		"thermostats": []string{"climate.hall", "climate.bath", "climate.kitchen", "climate.cooler"},
+		"plugs":       []string{"input_boolean.plug_touched", "input_boolean.plug_on", "input_boolean.plug_off"},
+		"home":        []string{"input_boolean.plug_on"}, // somebody is
+		"end_actions": []any{object{"action": "input_boolean.turn_on", "target": object{"entity_id": "input_boolean.ended_well"}}},
+	}))
+	m.setUp(t, "away", "shed_and_restore", use(m, object{"home": []string{"input_boolean.anna_home"}}))
+	m.setUp(t, "neither", "shed_and_restore", use(m, object{"unknown": "neither"}))
+	m.setUp(t, "upward", "use_more", use(m, object{}))
+	m.setUp(t, "tell", "tell_me", object{
+		"equiwatt": use(m, nil)["equiwatt"], "targets": []string{"notify.others"}, "phones": []string{m.device(t, "e2e_phone").ID},
+		"opt_out": []string{"input_boolean.not_this_time"}, "cloud": "binary_sensor.test_cloud", "silence": object{"seconds": 1},
+	})
+	m.setUp(t, "pause", "charger_pause", use(m, object{
+		"charging": "binary_sensor.capacitor_box_1_charging", "start": "button.capacitor_box_1_start", "stop": "button.capacitor_box_1_stop",
+	}))
+	for _, kind := range []string{"started", "ended"} {
+		m.setUp(t, "forward_"+kind, "forward_webhook", object{"webhook": "e2e-" + kind, "source": "equiwatt/" + kind, "base_topic": cottage.id})
+	}
+	m.setUp(t, "doubt", "shed_and_restore", use(cottage, object{}))
+	m.setUp(t, "downward", "shed_and_restore", use(cottage, object{"unconfirmed": true}))
+	m.setUp(t, "more", "use_more", use(cottage, object{
+		"unconfirmed": true, "thermostats": []string{"climate.annex"}, "temperature": 40, "plugs": []string{"switch.boiler", "input_boolean.charger_plug"},
+	}))
+	m.setUp(t, "guest", "shed_and_restore", use(cottage, object{
+		"unconfirmed": true, "direction": "powerDOWN", "thermostats": []string{"climate.guest_room"}, "plugs": []string{"input_boolean.guest_plug"},
+		"indoor": []string{"sensor.room"}, "minimum": 16, "opt_out": []string{"input_boolean.not_this_time"}, "longest": 0.003,
+	}))
+}
+
+// forward sends a webhook to Home Assistant, as its cloud does.
+func (m *home) forward(t *testing.T, kind, body string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(limit(t, patience), http.MethodPost, m.hass.URL+"/api/webhook/e2e-"+kind, strings.NewReader(body))
+	must(t, err)
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(r)
+	must(t, err)
+	must(t, answer.Body.Close())
+	if answer.StatusCode != http.StatusOK {
+		t.Error(answer.Status)
+	}
+}
+
+func blueprintsStart(t *testing.T, town *home) {
+	mark := town.mark(t)
+	town.start(t, time.Now())
+	town.warm(t, map[string]float64{"climate.hall": 7, "climate.bath": 5, "climate.kitchen": 5, "climate.cooler": 24})
+	town.shows(t, map[string]string{"input_boolean.plug_touched": "off", "input_boolean.plug_on": "off", "input_boolean.plug_off": "off"})
+	town.told(t, mark, "The equivent has started. Remember to confirm in the Equiwatt app that you take part.")
+	if raw := string(town.ends(t, "tell", "equiwatt/event").Raw); !strings.Contains(raw, `"GRID2MQTT_NOT_THIS_TIME_TELL"`) {
+		t.Error("the phone cannot answer", raw)
+	}
+	if _, err := town.air.Next(limit(t, patience), mark, observer.On("grid2mqtt/capacitor/box_1/set/stop")); err != nil {
+		t.Error(err)
+	}
+	town.say(t, "grid2mqtt/capacitor/box_1/state", sample(t, "capacitor")["paused"], true)
+	for id, why := range map[string]string{"away": "Is somebody home?", "neither": "Is it the right direction?", "upward": "Is it the right direction?"} {
+		if got := stopped(t, town.ends(t, id, "equiwatt/event")); got != why {
+			t.Errorf("%s: %q", id, got)
+		}
+	}
+	town.call(t, "climate.set_temperature", "climate.kitchen", object{"temperature": 17})
+	town.call(t, "input_boolean.turn_on", "input_boolean.plug_touched", nil)
+}
+
+// blueprintsRestart lets the other equivent begin while Home Assistant is away, and nobody tells it later.
+func blueprintsRestart(t *testing.T, town, cottage *home) {
+	must(t, town.hass.Stop())
+	for _, kind := range []string{simulator.Started, simulator.Ended} {
+		cottage.cloud.Webhook(kind, simulator.Trigger{URL: cottage.app.Hooks + hookPath(kind), Body: `{"direction":"powerUP"}`})
+	}
+	mark := town.mark(t)
+	cottage.start(t, time.Now())
+	_, err := town.air.Next(limit(t, patience), mark, observer.On("cottage/equiwatt/event"))
+	must(t, err)
+	must(t, town.hass.Start(limit(t, time.Minute)))
+	town.warm(t, map[string]float64{"climate.annex": 24})
+	town.shows(t, map[string]string{"switch.boiler": "on", "input_boolean.charger_plug": "on", town.equivent(): "on"})
+	town.warm(t, map[string]float64{"climate.hall": 7, "climate.bath": 5, "climate.kitchen": 17, "climate.cooler": 24})
+	town.shows(t, map[string]string{"input_boolean.plug_on": "off"})
+	for id, why := range map[string]string{"doubt": "Is it confirmed?", "downward": "Is it the right direction?"} {
+		if got := stopped(t, cottage.ends(t, id, "starting")); got != why {
+			t.Errorf("%s: %q", id, got)
+		}
+	}
+}
+
+func blueprintsEnd(t *testing.T, town, cottage *home) {
+	mark := town.mark(t)
+	town.call(t, "input_boolean.turn_off", "input_boolean.plug_touched", nil)
+	town.call(t, "input_boolean.turn_on", "input_boolean.plug_touched", nil)
+	town.end(t)
+	town.becomes(t, "input_boolean.ended_well", "on")
+	town.warm(t, map[string]float64{"climate.hall": 20, "climate.bath": 21.5, "climate.kitchen": 17, "climate.cooler": 24})
+	town.shows(t, map[string]string{"input_boolean.plug_touched": "on", "input_boolean.plug_on": "on", "input_boolean.plug_off": "off"})
+	town.told(t, mark, "The equivent has ended at")
+	if _, err := town.air.Next(limit(t, patience), mark, observer.On("grid2mqtt/capacitor/box_1/set/start")); err != nil {
+		t.Error(err)
+	}
+	if kept := town.memory(t, "shed_and_restore", "shed"); strings.Contains(kept, "things") || !strings.Contains(kept, "start") {
+		t.Error(kept)
+	}
+	if why := stopped(t, town.ends(t, "shed", "starting")); why != "" {
+		t.Error(why)
+	}
+	cottage.forward(t, "ended", `{}`)
+	cottage.warm(t, map[string]float64{"climate.annex": 17})
+	cottage.shows(t, map[string]string{"switch.boiler": "off", "input_boolean.charger_plug": "off", cottage.equivent(): "off"})
+}
+
+// blueprintsObject puts back early: when it was long enough, when it gets cold, when somebody says so on the phone.
+func blueprintsObject(t *testing.T, m *home) {
+	down := func() {
+		m.forward(t, "started", `{"direction":"powerDOWN"}`)
+		m.becomes(t, m.equivent(), "on")
+		m.warm(t, map[string]float64{"climate.guest_room": 5})
+		m.becomes(t, "input_boolean.guest_plug", "off")
+	}
+	back := func(ended string) {
+		m.warm(t, map[string]float64{"climate.guest_room": 16})
+		m.shows(t, map[string]string{"input_boolean.guest_plug": "on", m.equivent(): ended})
+		s, err := m.hass.State(limit(t, patience), "climate.guest_room")
+		if err != nil || s.Attributes["preset_mode"] != "away" {
+			t.Error(s, err)
+		}
+	}
+	down()
+	back("on") // after 11 s
+	m.forward(t, "ended", `{}`)
+	m.becomes(t, m.equivent(), "off")
+	m.setUpLonger(t)
+	down()
+	m.call(t, "input_number.set_value", "input_number.room", object{"value": 12})
+	back("on")
+	m.call(t, "input_number.set_value", "input_number.room", object{"value": 18})
+	m.forward(t, "ended", `{}`)
+	m.becomes(t, m.equivent(), "off")
+	down()
+	must(t, m.hass.Command(limit(t, patience), "fire_event", object{
+		"event_type": "mobile_app_notification_action", "event_data": object{"action": "GRID2MQTT_NOT_THIS_TIME_TELL"}}, nil))
+	m.becomes(t, "input_boolean.not_this_time", "on")
+	back("on")
+	m.forward(t, "ended", `{}`)
+}
+
+func (m *home) setUpLonger(t *testing.T) {
+	m.setUp(t, "guest", "shed_and_restore", object{
+		"equiwatt": m.device(t, "cottage_equiwatt").ID, "base_topic": "cottage", "delay": 0, "unconfirmed": true,
+		"thermostats": []string{"climate.guest_room"}, "plugs": []string{"input_boolean.guest_plug"},
+		"indoor": []string{"sensor.room"}, "minimum": 16, "opt_out": []string{"input_boolean.not_this_time"},
+	})
+}
+
+// told waits for a message whose beginning is known.
+func (h *house) told(t *testing.T, mark int, begins string) {
+	t.Helper()
+	_, err := h.air.Next(limit(t, 20*time.Second), mark, func(m observer.Message) bool {
+		return m.Topic == "e2e/told" && strings.HasPrefix(m.Payload, begins)
+	})
+	must(t, err)
+}
+
+func silence(t *testing.T, h *house) {
+	mark := h.mark(t)
+	h.say(t, "e2e/cloud", "OFF", true)
+	h.told(t, mark, "Equiwatt has not answered for long.")
+	for range 2 { // each return of availability is an "off" again
+		h.say(t, "e2e/cloud/status", "offline", true)
+		h.becomes(t, "binary_sensor.test_cloud", "unavailable")
+		n := len(observer.Pick(h.air.Since(mark), observer.On("e2e/told")))
+		h.say(t, "e2e/cloud/status", "online", true)
+		h.becomes(t, "binary_sensor.test_cloud", "off")
+		until(t, patience, "another look at what was told", func() bool {
+			all, err := h.hass.Traces(limit(t, patience), "tell")
+			return err == nil && len(all) > 0 && strings.Contains(string(all[len(all)-1].Raw), "It was told")
+		})
+		if got := len(observer.Pick(h.air.Since(mark), observer.On("e2e/told"))); got != n {
+			t.Error("told again")
+		}
+	}
+	h.say(t, "e2e/cloud", "ON", true)
+	h.told(t, mark, "Equiwatt answers again.")
+}

@@ -1,0 +1,214 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grid2mqtt/grid2mqtt/e2e/hass"
+	"github.com/grid2mqtt/grid2mqtt/e2e/mosquitto"
+	"github.com/grid2mqtt/grid2mqtt/e2e/observer"
+)
+
+// furniture is what the blueprints act on: thermostats, plugs, a thermometer, helpers, and a phone that passes on to the page.
+const furniture = `
+input_boolean: {plug_touched: , plug_on: , plug_off: , guest_plug: , charger_plug: , anna_home: , not_this_time: , boiler: , heater: , ended_well: }
+input_number:
+  room: {min: 0, max: 40, initial: 18}
+template:
+  - sensor:
+      - {name: Room, unique_id: room, unit_of_measurement: "°C", device_class: temperature, state: "{{ states('input_number.room') }}"}
+      - {name: House power, unique_id: house_power, unit_of_measurement: W, device_class: power, state: "{{ 6000 if is_state('input_boolean.plug_off', 'on') else 500 }}"}
+  - switch:
+      - name: Boiler
+        unique_id: boiler
+        state: "{{ is_state('input_boolean.boiler', 'on') }}"
+        turn_on: {action: input_boolean.turn_on, target: {entity_id: input_boolean.boiler}}
+        turn_off: {action: input_boolean.turn_off, target: {entity_id: input_boolean.boiler}}
+climate:
+  - &thermostat {platform: generic_thermostat, name: Hall, unique_id: hall, heater: input_boolean.heater, target_sensor: sensor.room, min_temp: 7, max_temp: 30, away_temp: 16, precision: 0.1}
+  - {<<: *thermostat, name: Bath, unique_id: bath, min_temp: 4}
+  - {<<: *thermostat, name: Kitchen, unique_id: kitchen, min_temp: 4}
+  - {<<: *thermostat, name: Guest room, unique_id: guest_room, min_temp: 4}
+  - {<<: *thermostat, name: Annex, unique_id: annex, max_temp: 24}
+  - {<<: *thermostat, name: Cooler, unique_id: cooler, ac_mode: true, min_temp: 4}
+notify:
+  - {platform: group, name: mobile_app_test_phone, services: [{action: persistent_notification}]}
+`
+
+// TestBlueprints runs every blueprint in one real Home Assistant, as a householder sets it up, and reads what it did.
+func TestBlueprints(t *testing.T) {
+	t.Parallel()
+	h := openFurnished(t)
+	files, err := filepath.Glob("../blueprints/automation/grid2mqtt/*.yaml")
+	must(t, err)
+	if len(files) != 6 {
+		t.Fatal(files)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		must(t, err)
+		must(t, h.hass.Blueprint(limit(t, patience), "grid2mqtt/"+filepath.Base(file), string(text)))
+	}
+	h.furnish(t)
+	// One home asks the API; the other believes webhooks, which tell the direction, and lets no moment wait.
+	town := h.settleIn(t, "grid2mqtt", nil)
+	cottage := h.settleIn(t, "cottage", map[string]string{"EQUIWATT_TOKEN": "", "EQUIWATT_HOOK_TRUST": "believe", "MOMENTS_WAIT": "false"})
+	town.open(t)
+	cottage.open(t)
+	town.becomes(t, town.equivent(), "off")
+	h.quietly(t, "equivents", func(t *testing.T) { equiventBlueprints(t, town, cottage) })
+	h.quietly(t, "limit coach", func(t *testing.T) { limitCoach(t, h) })
+}
+
+// furnish makes what cannot be written into the configuration, and turns the thermostats on.
+func (h *house) furnish(t *testing.T) {
+	t.Helper()
+	h.say(t, "homeassistant/device/e2e_phone/config", sample(t, "phone")["document"], true)
+	h.say(t, "e2e/cloud/status", "online", true)
+	h.say(t, "e2e/cloud", "ON", true)
+	for id, degrees := range map[string]float64{"hall": 20, "bath": 21.5, "kitchen": 19, "guest_room": 18, "annex": 17, "cooler": 24} {
+		mode := "heat"
+		if id == "cooler" {
+			mode = "cool"
+		}
+		h.call(t, "climate.set_hvac_mode", "climate."+id, object{"hvac_mode": mode})
+		h.call(t, "climate.set_temperature", "climate."+id, object{"temperature": degrees})
+	}
+	h.becomes(t, "binary_sensor.test_cloud", "on")
+}
+
+// sample reads documents, states and moments of a source that the product does not have yet, as they are promised.
+func sample(t *testing.T, name string) map[string]object {
+	t.Helper()
+	text, err := os.ReadFile("testdata/" + name + ".json")
+	must(t, err)
+	var parts map[string]object
+	must(t, json.Unmarshal(text, &parts))
+	return parts
+}
+
+func openFurnished(t *testing.T) *house {
+	t.Helper()
+	h, ctx := &house{}, limit(t, 10*time.Minute)
+	var err error
+	h.broker, err = mosquitto.Open(ctx)
+	need(t, err)
+	t.Cleanup(func() { must(t, h.broker.Close()) })
+	h.air, err = observer.Open(ctx, h.broker.URL(), "#")
+	need(t, err)
+	t.Cleanup(func() { must(t, h.air.Close()) })
+	h.hass, err = hass.Open(ctx, hass.Options{YAML: furniture})
+	need(t, err)
+	t.Cleanup(func() {
+		must(t, os.WriteFile(t.ArtifactDir()+"/hass.log", []byte(h.hass.Log()), 0o600))
+		must(t, h.hass.Close())
+	})
+	_, err = h.hass.AddMQTT(ctx, h.broker.Host, h.broker.Port)
+	must(t, err)
+	h.fence(t)
+	h.birth(t, 0)
+	return h
+}
+
+// set up an automation of a blueprint, with what the householder filled in.
+func (h *house) setUp(t *testing.T, id, blueprint string, input object) {
+	t.Helper()
+	_, err := h.hass.FromBlueprint(limit(t, patience), id, "grid2mqtt/"+blueprint+".yaml", input)
+	must(t, err)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		traces, err := h.hass.Traces(limit(t, patience), id)
+		for _, trace := range traces {
+			t.Logf("%s: %s\n%s", id, stopped(t, trace), trace.Raw)
+		}
+		t.Log(err)
+	})
+}
+
+// call an action on one entity.
+func (h *house) call(t *testing.T, action, entity string, more object) {
+	t.Helper()
+	domain, service, _ := strings.Cut(action, ".")
+	data := object{"entity_id": entity}
+	for k, v := range more {
+		data[k] = v
+	}
+	must(t, h.hass.Call(limit(t, patience), domain, service, data))
+}
+
+// warm waits until thermostats are set to these temperatures.
+func (h *house) warm(t *testing.T, want map[string]float64) {
+	t.Helper()
+	for id, degrees := range want {
+		_, err := h.hass.WaitState(limit(t, 20*time.Second), id, func(s hass.State) bool { return s.Attributes["temperature"] == degrees })
+		if err != nil {
+			t.Fatalf("want %v: %v", degrees, err)
+		}
+	}
+}
+
+// ends waits until the newest run of an automation that was triggered so has ended, and returns its trace.
+func (h *house) ends(t *testing.T, id, trigger string) hass.Trace {
+	t.Helper()
+	var last hass.Trace
+	until(t, 30*time.Second, fmt.Sprintf("%s: end of the run by %q", id, trigger), func() bool {
+		all, err := h.hass.Traces(limit(t, patience), id)
+		last = hass.Trace{}
+		for _, trace := range all {
+			if strings.Contains(trace.Trigger, trigger) {
+				last = trace
+			}
+		}
+		return err == nil && last.State == "stopped"
+	})
+	return last
+}
+
+// idle waits until no automation runs.
+func (h *house) idle(t *testing.T) {
+	t.Helper()
+	until(t, 20*time.Second, "no automation runs", func() bool {
+		all, err := h.hass.States(limit(t, patience))
+		busy := slices.ContainsFunc(all, func(s hass.State) bool {
+			n, runs := s.Attributes["current"].(float64)
+			return runs && n > 0
+		})
+		return err == nil && !busy
+	})
+}
+
+// stopped is the alias of the condition that ended a run, empty where it went through.
+func stopped(t *testing.T, trace hass.Trace) string {
+	t.Helper()
+	if trace.Execution == "finished" {
+		return ""
+	}
+	var whole struct {
+		Config struct {
+			Actions []struct{ Alias string }
+		}
+	}
+	must(t, json.Unmarshal(trace.Raw, &whole))
+	var i int
+	if _, err := fmt.Sscanf(trace.LastStep, "action/%d", &i); err != nil || i >= len(whole.Config.Actions) {
+		return fmt.Sprint(trace.Execution, " at ", trace.LastStep, " ", trace.Error)
+	}
+	return whole.Config.Actions[i].Alias
+}
+
+// memory is what a blueprint keeps in the broker.
+func (h *house) memory(t *testing.T, blueprint, id string) string {
+	t.Helper()
+	topic := "grid2mqtt_blueprint/" + blueprint + "/" + id
+	held, err := observer.Held(limit(t, patience), h.broker.URL(), topic)
+	must(t, err)
+	return held[topic]
+}
