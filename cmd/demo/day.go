@@ -75,7 +75,7 @@ func (d *demo) missed(err error) bool {
 		d.say("Something went wrong: " + err.Error())
 		return true
 	}
-	d.say("What should come now was not heard for "+patience.String()+". The log may say why.", "(A Home Assistant that said goodbye is one reason: starts and ends wait for it.)")
+	d.say("What should come now was not heard for "+patience.String()+". The log may say why.", "(A Home Assistant that said goodbye is one reason: events wait for it.)")
 	return true
 }
 

@@ -83,7 +83,7 @@ func TestTheDemoFromItsStartToCtrlC(t *testing.T) {
 	text := out.String()
 	for _, want := range []string{
 		"binary_sensor.equiwatt_equivent is off, sensor.equiwatt_equivents_month is ",
-		"binary_sensor.equiwatt_equivent → on", "told by the webhook, confirmed by the cloud, 0.", "sensor.equiwatt_end → ",
+		"binary_sensor.equiwatt_equivent → on", "told by the webhook, confirmed by the cloud, ", " after it began", "sensor.equiwatt_end → ",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it was not told: %s", want)

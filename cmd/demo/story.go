@@ -126,7 +126,7 @@ func (d *demo) hear(m message) {
 		case "online":
 			d.say("A Home Assistant says hello, and is told everything anew.")
 		case "offline":
-			d.say("Home Assistant says goodbye. Starts and ends wait for it, an hour at most.")
+			d.say("Home Assistant says goodbye. Events wait for it, an hour at most; states do not.")
 		}
 		return
 	}
@@ -168,7 +168,7 @@ func onOff(payload string) string {
 // seconds is a span as people say it.
 func seconds(d time.Duration) string {
 	if d < time.Second {
-		return fmt.Sprintf("%.2f s", d.Seconds())
+		return fmt.Sprintf("%d ms", max(1, d.Milliseconds()))
 	}
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
