@@ -66,6 +66,7 @@ type App struct {
 	metrics   *metrics.Set
 	counts    refusals
 
+	steps  steps
 	turned atomic.Int64 // when the publisher's loop last turned, Unix nanoseconds
 }
 

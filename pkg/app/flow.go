@@ -34,12 +34,12 @@ func (a *App) newDoor() *intake.Hooks {
 
 // record stores a webhook. The API is asked whether or not the disk took it.
 func (a *App) record(ctx context.Context, d event.Delivery, events []event.Event) error {
-	stored, err := a.journal.Append(ctx, d, events)
+	stored, err := a.append(ctx, d, events)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, journal.ErrNotStored) {
 		// Its events cannot be kept; its bytes can, and somebody may read them.
 		a.log.Warn().Str("source", d.Source).Err(err).Msg("a webhook could not be read")
 		d.Verdict = event.Unread
-		stored, err = a.journal.Append(ctx, d, nil)
+		stored, err = a.append(ctx, d, nil)
 	}
 	for _, s := range a.sources {
 		if s.name == d.Source && s.poll != nil && s.poll.asap {
@@ -104,7 +104,7 @@ func (a *App) keep(ctx context.Context, s source, answer event.Answer, now time.
 	if news {
 		events = append(events, good)
 	}
-	stored, err := a.journal.Append(ctx, event.Delivery{Received: now, Source: s.name, Via: event.ViaPoll, Body: answer.Body}, events)
+	stored, err := a.append(ctx, event.Delivery{Received: now, Source: s.name, Via: event.ViaPoll, Body: answer.Body}, events)
 	switch {
 	case err != nil:
 		a.house.tell(append(answer.Events, good)...)
@@ -134,35 +134,11 @@ func (a *App) failed(ctx context.Context, s source, reason string) {
 		a.log.Warn().Str("source", s.name).Msg(reason)
 		a.keepGood(ctx, s)
 		bad := linkBad(s.name, a.clock.Now(), reason)
-		if _, err := a.journal.Append(ctx, event.Delivery{}, []event.Event{bad}); err != nil {
+		if _, err := a.append(ctx, event.Delivery{}, []event.Event{bad}); err != nil {
 			a.house.tell(bad)
 		}
 	}
 	a.publisher.Wake()
-}
-
-// stepped keeps that the clock was set, so that what was dated by the wrong
-// one is judged by the right one. It is called from inside a reading of the
-// clock, so it does not wait.
-func (a *App) stepped(by time.Duration) {
-	a.log.Warn().Str("source", "app").Dur("by", by).Msg("this machine's clock was wrong; times are judged anew")
-	if a.house == nil {
-		return
-	}
-	go func() {
-		now := a.clock.Now()
-		var events []event.Event
-		for _, s := range a.sources {
-			events = append(events, event.Event{
-				Source: s.name, Subject: event.Clock, Key: event.Clock, By: event.Self, At: now, Seen: now,
-				Status: &event.Status{State: "stepped"}, Data: encode(state.Step{By: by, Since: a.house.first}),
-			})
-		}
-		if _, err := a.journal.Append(context.Background(), event.Delivery{}, events); err != nil {
-			a.house.tell(events...)
-			a.publisher.Wake()
-		}
-	}()
 }
 
 // spoken is called after each turn of the publisher.

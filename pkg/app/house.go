@@ -43,6 +43,7 @@ func (h *house) open(rules state.Rules, asked []string) error {
 		good, _ := h.journal.Setting(lastGood(source))
 		if t, err := time.Parse(time.RFC3339, good); err == nil {
 			h.fold.Apply(linkGood(source, t))
+			h.clock.NotBefore(t)
 		}
 	}
 	for {
@@ -54,6 +55,9 @@ func (h *house) open(rules state.Rules, asked []string) error {
 		for _, e := range events {
 			h.fold.Apply(e)
 			h.seq = e.Seq
+			if e.By == event.API {
+				h.clock.NotBefore(e.Seen) // by the vendor's clock
+			}
 		}
 	}
 }

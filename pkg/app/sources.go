@@ -113,7 +113,7 @@ func (a *App) rehearse(ctx context.Context, minutes int) {
 		Window: &event.Window{Start: now, End: now.Add(time.Duration(minutes) * time.Minute), Running: minutes > 0},
 	}
 	d := event.Delivery{Received: now, Source: "equiwatt", Kind: "rehearse", Via: event.ViaCommand, Body: []byte(strconv.Itoa(minutes))}
-	if _, err := a.journal.Append(ctx, d, []event.Event{e}); err != nil {
+	if _, err := a.append(ctx, d, []event.Event{e}); err != nil {
 		a.house.tell(e) // a rehearsal is worth having without a disk, too
 		a.publisher.Wake()
 	}

@@ -18,13 +18,15 @@ type Clock struct {
 	// moment by a clock that is never set; nil: the real ones.
 	Wall    func() time.Time
 	Elapsed func() time.Duration
-	// Stepped hears by how much the time by which things are judged jumped.
+	// Stepped hears by how much the time by which things are judged jumped,
+	// before anybody reads the new one; it must not read the clock itself.
 	Stepped func(by time.Duration)
 
 	mu       sync.Mutex
 	offset   time.Duration // add to the wall clock
 	sure     time.Duration // the offset when a vendor last told the time
 	anchored bool          // a vendor told the time
+	floored  bool          // … an earlier process, and the clock is behind that
 	wall     time.Time
 	elapsed  time.Duration
 }
@@ -46,8 +48,8 @@ func (c *Clock) read() (wall time.Time, elapsed time.Duration) {
 // Now returns the time by which things are judged, UTC.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	now, step := c.now()
-	c.mu.Unlock()
 	c.tell(step)
 	return now
 }
@@ -60,6 +62,10 @@ func (c *Clock) now() (now time.Time, step time.Duration) {
 		case jump.Abs() <= credible:
 		case c.anchored:
 			c.offset -= jump
+		case c.floored:
+			before := c.offset
+			c.offset = max(0, c.offset-jump) // what is past stays past
+			step = jump + c.offset - before
 		default:
 			step = jump
 		}
@@ -71,12 +77,26 @@ func (c *Clock) now() (now time.Time, step time.Duration) {
 	return wall.Add(c.offset).UTC(), step
 }
 
+// NotBefore takes an instant that a vendor's word once proved to be past, while
+// nothing is dated yet. A clock that is behind it is wrong; the time goes on
+// from there until the clock is set beyond it or a vendor is heard.
+func (c *Clock) NotBefore(past time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, _ := c.now()
+	if behind := past.Sub(now); behind > credible && !c.anchored {
+		c.offset += behind
+		c.floored = true
+	}
+}
+
 // Heard takes a vendor's Date header that has just come.
 func (c *Clock) Heard(date time.Time) {
 	if date.IsZero() {
 		return
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	_, step := c.now()
 	offset := date.Sub(c.wall)
 	if change := offset - c.offset; change.Abs() > credible {
@@ -92,7 +112,6 @@ func (c *Clock) Heard(date time.Time) {
 	}
 	c.sure = c.offset
 	c.anchored = true
-	c.mu.Unlock()
 	c.tell(step)
 }
 

@@ -54,6 +54,14 @@ func TestClock(t *testing.T) {
 		{name: "set a little", do: func(c *machine) { c.vendor(0); c.set(-time.Minute) }, now: -time.Minute},
 		{name: "vendor without a date", do: func(c *machine) { c.Heard(time.Time{}); c.set(day) }, steps: []time.Duration{day}, now: day},
 
+		{name: "behind what is past", off: -day, do: func(c *machine) { c.NotBefore(noon); c.pass(time.Hour) }, now: time.Hour, skew: -day},
+		{name: "not behind what is past", do: func(c *machine) { c.NotBefore(noon.Add(-day)); c.NotBefore(noon.Add(time.Minute)) }},
+		{name: "behind, and set right", off: -day, do: func(c *machine) { c.NotBefore(noon.Add(-2 * time.Hour)); c.set(day) }, steps: []time.Duration{2 * time.Hour}},
+		{name: "behind, and set less wrong", off: -day, do: func(c *machine) { c.NotBefore(noon); c.set(time.Hour) }, skew: -23 * time.Hour},
+		{name: "behind, and set more wrong", off: -day, do: func(c *machine) { c.NotBefore(noon); c.set(-time.Hour) }, skew: -25 * time.Hour},
+		{name: "behind, then a vendor", off: -day, do: func(c *machine) { c.NotBefore(noon.Add(-2 * time.Hour)); c.vendor(0) }, steps: []time.Duration{2 * time.Hour}, skew: -day},
+		{name: "a vendor knows better than the past", do: func(c *machine) { c.vendor(0); c.NotBefore(noon.Add(day)) }},
+
 		{name: "set right before a vendor was heard", off: -day, do: func(c *machine) { c.set(day) }, steps: []time.Duration{day}},
 		{name: "set wrong before a vendor was heard", do: func(c *machine) { c.set(-day) }, steps: []time.Duration{-day}, now: -day},
 		{name: "set right, then a vendor", off: -day, do: func(c *machine) { c.set(day); c.Now(); c.vendor(0) }, steps: []time.Duration{day}},
