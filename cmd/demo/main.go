@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&o.broker, "broker", "127.0.0.1:1883", "`address` of the MQTT broker, open to whoever reaches it; a free port where it is taken")
 	flags.StringVar(&o.hooks, "hooks", "127.0.0.1:8098", "`address` for webhooks; a free port where it is taken")
 	flags.StringVar(&o.page, "page", "127.0.0.1:8099", "`address` of the page; a free port where it is taken")
-	flags.BoolVar(&o.once, "once", false, "end after one day, in about nine minutes")
+	flags.BoolVar(&o.once, "once", false, "end after one day, in about eight minutes")
 	flags.BoolVar(&o.verbose, "v", false, "show the program's log in between, instead of writing it to a file")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0

@@ -60,7 +60,7 @@ func (d *demo) introduce(o options) {
 		log = d.log + "  (or start the demo with -v)"
 	}
 	fmt.Fprintf(d.out, `Grid2MQTT, the real program, between a simulated Equiwatt and an MQTT broker of its own.
-A day takes about nine minutes. Ctrl-C ends everything and leaves nothing behind.
+A day takes about eight minutes. Ctrl-C ends everything and leaves nothing behind.
 
 The page        http://%s
 Every message   mosquitto_sub -h %s -p %s -t 'grid2mqtt/#' -v
