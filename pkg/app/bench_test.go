@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,6 +111,21 @@ func BenchmarkHooks64(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			post(b, hooks, 0)
+		}
+	})
+}
+
+// BenchmarkStarts64: every webhook starts an equivent, which ends the one
+// before it; many come out of order.
+func BenchmarkStarts64(b *testing.B) {
+	url := broker(b)
+	hooks, _ := start(b, map[string]string{"MQTT_URL": url, "EQUIWATT_HOOK_TRUST": "believe", "EQUIWATT_MAX_DURATION": "2000000h"})
+	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 64
+	var n atomic.Int64
+	b.SetParallelism(32)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			post(b, hooks, int(n.Add(1)))
 		}
 	})
 }
