@@ -5,12 +5,14 @@ import (
 	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/e2e/browser"
+	"github.com/grid2mqtt/grid2mqtt/e2e/hass"
 )
 
 // look is what a household sees, while an equivent runs: the pages of both devices, and a dashboard with what it is given there
 // first. The pictures are for the eye.
 func look(t *testing.T, m *home) {
-	m.start(t, time.Now().Add(-time.Hour))
+	m.cloud.Plan(time.Hour)
+	m.start(t, time.Now().Add(-5*time.Second))
 	m.becomes(t, m.equivent(), "on")
 	p, err := browser.Open(limit(t, 3*time.Minute), 1280, 1300)
 	need(t, err)
@@ -21,8 +23,13 @@ func look(t *testing.T, m *home) {
 	must(t, p.Picture(t.ArtifactDir()+"/equiwatt.png"))
 	must(t, p.Show(page+m.device(t, m.id+"_bridge").ID, "Grid2MQTT", "Diagnostic", "Version", "Problem"))
 	must(t, p.Picture(t.ArtifactDir()+"/bridge.png"))
+	before := m.becomes(t, m.entity("sensor", "last_end"), m.lastEnd(t)).State
 	m.end(t)
-	length := m.becomes(t, m.entity("sensor", "last_duration"), "3600")
+	_, err = m.hass.WaitState(limit(t, patience), m.entity("sensor", "last_end"), func(s hass.State) bool { return s.State != before })
+	must(t, err)
+	m.settle(t)
+	length, err := m.hass.State(limit(t, patience), m.entity("sensor", "last_duration"))
+	must(t, err)
 	if length.Attributes["unit_of_measurement"] != "s" || length.Attributes["device_class"] != "duration" {
 		t.Error(length)
 	}
@@ -34,7 +41,7 @@ func look(t *testing.T, m *home) {
 		object{"type": "tile", "entity": m.equivent()},
 		object{"type": "tile", "entity": m.entity("event", "event")},
 	}}}}))
-	must(t, p.Show(m.hass.URL+"/grid-home/0", "Not running", "3,600 s", "Equivents this month"))
+	must(t, p.Show(m.hass.URL+"/grid-home/0", "Not running", length.State+" s", "Equivents this month"))
 	must(t, p.Picture(t.ArtifactDir()+"/dashboard.png"))
 	repairs, err := m.hass.Repairs(limit(t, patience))
 	must(t, err)
