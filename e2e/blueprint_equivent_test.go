@@ -189,12 +189,16 @@ func blueprintsObject(t *testing.T, m *home) {
 	m.forward(t, "ended", `{}`)
 }
 
+// setUpLonger puts an automation that does not end by itself in the place of the hasty one.
 func (m *home) setUpLonger(t *testing.T) {
-	m.setUp(t, "guest", "shed_and_restore", object{
+	t.Helper()
+	m.call(t, "automation.turn_off", "automation.guest", nil)
+	m.setUp(t, "longer", "shed_and_restore", object{
 		"equiwatt": m.device(t, "cottage_equiwatt").ID, "base_topic": "cottage", "delay": 0, "unconfirmed": true,
 		"thermostats": []string{"climate.guest_room"}, "plugs": []string{"input_boolean.guest_plug"},
 		"indoor": []string{"sensor.room"}, "minimum": 16, "opt_out": []string{"input_boolean.not_this_time"},
 	})
+	m.idle(t)
 }
 
 // told waits for a message whose beginning is known.

@@ -1,10 +1,11 @@
 package e2e
 
 import (
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/grid2mqtt/grid2mqtt/e2e/hass"
 	"github.com/grid2mqtt/grid2mqtt/e2e/observer"
 )
 
@@ -22,6 +23,7 @@ func limitCoach(t *testing.T, h *house) {
 		"plugs": []string{"input_boolean.plug_touched", "input_boolean.plug_off", "input_boolean.plug_on"},
 	})
 	h.idle(t)
+	until(t, 2*time.Minute, "time enough in this hour", func() bool { return time.Now().Minute() < 59 })
 	mark := h.mark(t)
 	h.say(t, topic+"/state", ecomon["warned"], true)
 	h.say(t, topic+"/event", ecomon["moment"], false)
@@ -31,7 +33,7 @@ func limitCoach(t *testing.T, h *house) {
 	h.shows(t, map[string]string{"input_boolean.plug_touched": "off", "input_boolean.plug_off": "off"})
 	until(t, patience, "it waits for the hour", func() bool {
 		all, err := h.hass.Traces(limit(t, patience), "coach")
-		return err == nil && len(all) > 0 && strings.HasPrefix(all[len(all)-1].LastStep, "action/7")
+		return err == nil && slices.ContainsFunc(all, func(trace hass.Trace) bool { return trace.LastStep == "action/7" })
 	})
 	h.shows(t, map[string]string{"input_boolean.plug_on": "on"})
 	must(t, h.hass.Restart(limit(t, time.Minute)))

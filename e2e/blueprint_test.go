@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grid2mqtt/grid2mqtt/e2e/browser"
 	"github.com/grid2mqtt/grid2mqtt/e2e/hass"
 	"github.com/grid2mqtt/grid2mqtt/e2e/mosquitto"
 	"github.com/grid2mqtt/grid2mqtt/e2e/observer"
@@ -30,16 +31,26 @@ template:
         state: "{{ is_state('input_boolean.boiler', 'on') }}"
         turn_on: {action: input_boolean.turn_on, target: {entity_id: input_boolean.boiler}}
         turn_off: {action: input_boolean.turn_off, target: {entity_id: input_boolean.boiler}}
-climate:
-  - &thermostat {platform: generic_thermostat, name: Hall, unique_id: hall, heater: input_boolean.heater, target_sensor: sensor.room, min_temp: 7, max_temp: 30, away_temp: 16, precision: 0.1}
-  - {<<: *thermostat, name: Bath, unique_id: bath, min_temp: 4}
-  - {<<: *thermostat, name: Kitchen, unique_id: kitchen, min_temp: 4}
-  - {<<: *thermostat, name: Guest room, unique_id: guest_room, min_temp: 4}
-  - {<<: *thermostat, name: Annex, unique_id: annex, max_temp: 24}
-  - {<<: *thermostat, name: Cooler, unique_id: cooler, ac_mode: true, min_temp: 4}
 notify:
   - {platform: group, name: mobile_app_test_phone, services: [{action: persistent_notification}]}
+climate:
 `
+
+// thermostats by their ids, with what they are set to at first.
+var thermostats = map[string]float64{"hall": 20, "bath": 21.5, "kitchen": 19, "guest_room": 18, "annex": 17, "cooler": 24}
+
+func thermostatsYAML() string {
+	var yaml strings.Builder
+	for id := range thermostats {
+		lowest := 4
+		if id == "hall" {
+			lowest = 7
+		}
+		fmt.Fprintf(&yaml, "  - {platform: generic_thermostat, name: %s, unique_id: %[1]s, heater: input_boolean.heater, target_sensor: sensor.room, "+
+			"min_temp: %d, max_temp: 24, away_temp: 16, precision: 0.1, ac_mode: %t}\n", id, lowest, id == "cooler")
+	}
+	return yaml.String()
+}
 
 // TestBlueprints runs every blueprint in one real Home Assistant, as a householder sets it up, and reads what it did.
 func TestBlueprints(t *testing.T) {
@@ -64,6 +75,7 @@ func TestBlueprints(t *testing.T) {
 	town.becomes(t, town.equivent(), "off")
 	h.quietly(t, "equivents", func(t *testing.T) { equiventBlueprints(t, town, cottage) })
 	h.quietly(t, "limit coach", func(t *testing.T) { limitCoach(t, h) })
+	h.part(t, "pictures", func(t *testing.T) { blueprintPictures(t, h) })
 }
 
 // furnish makes what cannot be written into the configuration, and turns the thermostats on.
@@ -72,7 +84,7 @@ func (h *house) furnish(t *testing.T) {
 	h.say(t, "homeassistant/device/e2e_phone/config", sample(t, "phone")["document"], true)
 	h.say(t, "e2e/cloud/status", "online", true)
 	h.say(t, "e2e/cloud", "ON", true)
-	for id, degrees := range map[string]float64{"hall": 20, "bath": 21.5, "kitchen": 19, "guest_room": 18, "annex": 17, "cooler": 24} {
+	for id, degrees := range thermostats {
 		mode := "heat"
 		if id == "cooler" {
 			mode = "cool"
@@ -103,7 +115,7 @@ func openFurnished(t *testing.T) *house {
 	h.air, err = observer.Open(ctx, h.broker.URL(), "#")
 	need(t, err)
 	t.Cleanup(func() { must(t, h.air.Close()) })
-	h.hass, err = hass.Open(ctx, hass.Options{YAML: furniture})
+	h.hass, err = hass.Open(ctx, hass.Options{YAML: furniture + thermostatsYAML()})
 	need(t, err)
 	t.Cleanup(func() {
 		must(t, os.WriteFile(t.ArtifactDir()+"/hass.log", []byte(h.hass.Log()), 0o600))
@@ -211,4 +223,26 @@ func (h *house) memory(t *testing.T, blueprint, id string) string {
 	held, err := observer.Held(limit(t, patience), h.broker.URL(), topic)
 	must(t, err)
 	return held[topic]
+}
+
+// blueprintPictures shows each blueprint's questions as the householder sees them. The documentation's pictures are these.
+func blueprintPictures(t *testing.T, h *house) {
+	p, err := browser.Open(limit(t, 3*time.Minute), 720, 900)
+	need(t, err)
+	defer func() { must(t, p.Close()) }()
+	must(t, p.LogIn(h.hass.URL, h.hass.Token))
+	for id, page := range map[string]struct {
+		blueprint string
+		words     []string
+	}{
+		"shed":            {"shed_and_restore", []string{"use less, then put everything back", "Thermostats", "Temperature meanwhile"}},
+		"more":            {"use_more", []string{"use more, then put everything back", "Thermostats"}},
+		"tell":            {"tell_me", []string{"tell me", "Phones", "Not this time"}},
+		"coach":           {"limit_coach", []string{"stay below the hour's limit", "Power of the house"}},
+		"pause":           {"charger_pause", []string{"pause charging during an equivent", "Button that stops it"}},
+		"forward_started": {"forward_webhook", []string{"hand a webhook on", "Secret name"}},
+	} {
+		must(t, p.Show(h.hass.URL+"/config/automation/edit/"+id, page.words...))
+		must(t, p.Picture(t.ArtifactDir()+"/blueprint_"+page.blueprint+".png"))
+	}
 }
