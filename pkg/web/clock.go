@@ -79,8 +79,9 @@ func (i instant) zone() string {
 // zoneName is "Europe/London, now BST (UTC+01:00)".
 func (c clock) zoneName() string {
 	name := c.now.Location().String()
-	if name == "UTC" {
-		return name
+	abbreviation, _ := c.now.Zone()
+	if abbreviation == "UTC" {
+		return abbreviation
 	}
 	short := c.now.Format("MST (UTC-07:00)")
 	if name == "Local" {
