@@ -122,7 +122,7 @@ func (m *home) lastEnd(t *testing.T) string {
 // triggers is what automations are made of: device triggers, made before anything has happened, and the event entity.
 func triggers(t *testing.T, m *home) {
 	m.listen(t, "started", "ended", "rehearsal_started", "rehearsal_ended", "unconfirmed")
-	m.automation(t, "received", object{"trigger": "event.received", "target": object{"entity_id": m.entity("event", "event")},
+	m.automation(t, m.id+"_received", object{"trigger": "event.received", "target": object{"entity_id": m.entity("event", "event")},
 		"options": object{"event_type": []string{"started"}}})
 	m.settle(t)
 	mark := m.mark(t)
@@ -149,6 +149,6 @@ func triggers(t *testing.T, m *home) {
 	m.shows(t, map[string]string{m.equivent(): "off", m.entity("switch", "rehearse"): "off", m.entity("sensor", "equivents_month"): "1"})
 	m.moment(t, "rehearsal_ended")
 	m.ran(t, map[string]int{m.id + "_started": 1, m.id + "_ended": 1, m.id + "_rehearsal_started": 1, m.id + "_rehearsal_ended": 1,
-		m.id + "_unconfirmed": 0, "received": 1})
-	must(t, m.hass.DeleteAutomation(limit(t, patience), "received"))
+		m.id + "_unconfirmed": 0, m.id + "_received": 1})
+	must(t, m.hass.DeleteAutomation(limit(t, patience), m.id+"_received"))
 }
