@@ -85,5 +85,5 @@ func (a *App) command(ctx context.Context, name, payload string) error {
 			return nil
 		}
 	}
-	return errors.New("Equiwatt is off: set its token first")
+	return errors.New("no source is on: set the token of Equiwatt first")
 }
