@@ -11,7 +11,7 @@ import (
 var ownWords = []*regexp.Regexp{
 	// A test that stops its broker means to; the second where it was just about to say something.
 	regexp.MustCompile(`mqtt\.client\] Error returned from MQTT server: The connection was lost`),
-	regexp.MustCompile(`paho\.mqtt\.client\] failed to receive on socket: \[Errno 32\] Broken pipe`),
+	regexp.MustCompile(`paho\.mqtt\.client\] failed to receive on socket: \[Errno (32|104)\]`),
 	// Both after Kill: the recorder finds its database as a power cut leaves it.
 	regexp.MustCompile(`recorder\.util\] The system could not validate that the sqlite3 database at .* was shutdown cleanly`),
 	regexp.MustCompile(`recorder\.util\] Ended unfinished session`),

@@ -13,6 +13,7 @@ Traceback (most recent call last):
 2026-11-21 13:00:02.123 INFO (MainThread) [homeassistant.setup] WARNING is only a word here
 and here
 2026-11-21 13:00:03.123 WARNING (Thread-5) [homeassistant.components.mqtt.client] Error returned from MQTT server: The connection was lost.
+2026-11-21 13:00:03.123 ERROR (MainThread) [paho.mqtt.client] failed to receive on socket: [Errno 104] Connection reset by peer
 2026-11-21 13:00:03.123 CRITICAL (SyncWorker_6) [concurrent.futures] Exception in worker
 Traceback (most recent call last):
 2026-11-21 13:00:03.124 WARNING (MainThread) [homeassistant.components.mqtt.sensor] y
