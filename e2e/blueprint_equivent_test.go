@@ -56,12 +56,14 @@ func (m *home) setUpEquivents(t *testing.T, cottage *home) {
 		"equiwatt": use(m, nil)["equiwatt"], "targets": []string{"notify.others"}, "phones": []string{m.device(t, "e2e_phone").ID},
 		"opt_out": []string{"input_boolean.not_this_time"}, "cloud": "binary_sensor.test_cloud", "silence": object{"seconds": 1},
 	})
-	m.setUp(t, "pause", "charger_pause", use(m, object{
-		"charging": "binary_sensor.capacitor_box_1_charging", "start": "button.capacitor_box_1_start", "stop": "button.capacitor_box_1_stop",
-	}))
+	m.setUp(t, "pause", "charger_pause", use(m, pause()))
+	m.setUp(t, "late", "shed_and_restore", use(m, object{"delay": 10, "start_actions": []any{
+		object{"action": "input_boolean.turn_on", "target": object{"entity_id": "input_boolean.begun_late"}},
+	}}))
 	for _, kind := range []string{"started", "ended"} {
 		m.setUp(t, "forward_"+kind, "forward_webhook", object{"webhook": "e2e-" + kind, "source": "equiwatt/" + kind, "base_topic": cottage.id})
 	}
+	m.setUp(t, "patient", "shed_and_restore", use(cottage, object{"unconfirmed": true, "delay": 1600}))
 	m.setUp(t, "doubt", "shed_and_restore", use(cottage, object{}))
 	m.setUp(t, "downward", "shed_and_restore", use(cottage, object{"unconfirmed": true}))
 	m.setUp(t, "more", "use_more", use(cottage, object{
@@ -71,6 +73,10 @@ func (m *home) setUpEquivents(t *testing.T, cottage *home) {
 		"unconfirmed": true, "direction": "powerDOWN", "thermostats": []string{"climate.guest_room"}, "plugs": []string{"input_boolean.guest_plug"},
 		"indoor": []string{"sensor.room"}, "minimum": 16, "opt_out": []string{"input_boolean.not_this_time"}, "longest": 0.003,
 	}))
+}
+
+func pause() object {
+	return object{"charging": "binary_sensor.capacitor_box_1_charging", "start": "button.capacitor_box_1_start", "stop": "button.capacitor_box_1_stop"}
 }
 
 // forward sends a webhook to Home Assistant, as its cloud does.
@@ -89,10 +95,13 @@ func (m *home) forward(t *testing.T, kind, body string) {
 
 func blueprintsStart(t *testing.T, town *home) {
 	mark := town.mark(t)
-	town.start(t, time.Now())
+	began := time.Now().Add(-11 * time.Minute)
+	town.start(t, began)
 	town.warm(t, map[string]float64{"climate.hall": 7, "climate.bath": 5, "climate.kitchen": 5, "climate.cooler": 24})
 	town.shows(t, map[string]string{"input_boolean.plug_touched": "off", "input_boolean.plug_on": "off", "input_boolean.plug_off": "off"})
-	town.told(t, mark, "The equivent has started. Remember to confirm in the Equiwatt app that you take part.")
+	town.told(t, mark, "The equivent has started at "+clock(t, began)+". Remember to confirm in the Equiwatt app that you take part.")
+	town.becomes(t, "input_boolean.begun_late", "on") // at once, having been late for longer than it would wait
+	town.call(t, "automation.turn_off", "automation.late", nil)
 	if raw := string(town.ends(t, "tell", "equiwatt/event").Raw); !strings.Contains(raw, `"GRID2MQTT_NOT_THIS_TIME_TELL"`) {
 		t.Error("the phone cannot answer", raw)
 	}
@@ -135,6 +144,10 @@ func blueprintsEnd(t *testing.T, town, cottage *home) {
 	mark := town.mark(t)
 	town.call(t, "input_boolean.turn_off", "input_boolean.plug_touched", nil)
 	town.call(t, "input_boolean.turn_on", "input_boolean.plug_touched", nil)
+	edited := pause()
+	maps.Copy(edited, object{"equiwatt": town.device(t, "grid2mqtt_equiwatt").ID, "delay": 0, "longest": 3})
+	town.setUp(t, "pause", "charger_pause", edited)
+	town.waits(t, "pause", "automation_reloaded", "Until it has ended, somebody objects or charges, or it was long enough")
 	town.end(t)
 	town.becomes(t, "input_boolean.ended_well", "on")
 	town.warm(t, map[string]float64{"climate.hall": 20, "climate.bath": 21.5, "climate.kitchen": 17, "climate.cooler": 24})
@@ -171,6 +184,8 @@ func blueprintsObject(t *testing.T, m *home) {
 		}
 	}
 	down()
+	m.waits(t, "patient", "equiwatt/event", "A random while, less what it is late")
+	m.call(t, "automation.turn_off", "automation.patient", nil)
 	back("on") // after 11 s
 	m.forward(t, "ended", `{}`)
 	m.becomes(t, m.equivent(), "off")
@@ -199,6 +214,14 @@ func (m *home) setUpLonger(t *testing.T) {
 		"indoor": []string{"sensor.room"}, "minimum": 16, "opt_out": []string{"input_boolean.not_this_time"},
 	})
 	m.idle(t)
+}
+
+// clock is a time of day as Home Assistant, which lives in London, says it.
+func clock(t *testing.T, at time.Time) string {
+	t.Helper()
+	london, err := time.LoadLocation("Europe/London")
+	must(t, err)
+	return at.In(london).Format("15:04")
 }
 
 // told waits for a message whose beginning is known.

@@ -29,6 +29,7 @@ input_boolean:
   boiler: {name: Boiler relay}
   heater: {name: Heater relay}
   ended_well: {name: Ended well}
+  begun_late: {name: Begun late}
 input_number:
   room: {min: 0, max: 40, initial: 18}
 template:
@@ -205,6 +206,17 @@ func (h *house) ends(t *testing.T, id, trigger string) hass.Trace {
 		return err == nil && last.State == "stopped"
 	})
 	return last
+}
+
+// waits waits until a run of an automation that was triggered so stands at the step of this name.
+func (h *house) waits(t *testing.T, id, trigger, step string) {
+	t.Helper()
+	until(t, 20*time.Second, id+": "+step, func() bool {
+		all, err := h.hass.Traces(limit(t, patience), id)
+		return err == nil && slices.ContainsFunc(all, func(trace hass.Trace) bool {
+			return trace.State == "running" && strings.Contains(trace.Trigger, trigger) && stopped(t, trace) == step
+		})
+	})
 }
 
 // idle waits until no automation runs.
