@@ -298,6 +298,18 @@ func TestAnEndThatIsNotAfterItsStart(t *testing.T) {
 	confirming(t).poll(m, running(0)).hook(10*m, over(0, 0)).bad(10*m+time.Second, "down").expect(10*m+30*time.Second, "OFF last 0–10").saying("started", "ended")
 }
 
+// Two clocks differ a little; an end keeps the vendor's time all the same.
+func TestAnEndIsWhenTheVendorSays(t *testing.T) {
+	h := confirming(t).poll(m, running(0))
+	e := api(10*m, over(0, 10*m+time.Second))
+	e.Source = "equiwatt"
+	h.fold.Apply(e)
+	due := h.fold.View(at(10 * m)).Equiwatt.Due
+	if len(due) != 1 || !due[0].Occurred.Equal(at(10*m+time.Second)) {
+		t.Errorf("due: %+v", due)
+	}
+}
+
 func TestBelievingAndAskingForTheHistory(t *testing.T) {
 	h := listen(t, EquiwattRules{Token: true, Believe: true}).poll(-m, over(-200*m, -140*m)).expect(0, "null last -200–-140")
 	h.poll(0, running(-m)).expect(0, "null last -200–-140").saying()

@@ -138,7 +138,7 @@ func (q *equivents) moments(now time.Time) (due []Moment, next time.Time) {
 			starts = append(starts, q.moment(w, "started", w.start, w.end))
 		case !v.running && v.next.IsZero() && w.started != Unsaid && w.ended != AtRest:
 			at := v.end
-			if at.IsZero() || at.After(now) {
+			if at.IsZero() || at.After(now.Add(grace)) {
 				at = now
 			}
 			due = append(due, q.moment(w, "ended", at, at))
