@@ -318,7 +318,7 @@ func (a *App) run(ctx context.Context, hooks, page net.Listener) {
 	for _, s := range a.sources {
 		if s.poll != nil {
 			s.poll.limit.Close()
-			a.keepGood(inner, s)
+			a.keepGood(inner, s, a.house.view().Link(s.name).LastGood)
 		}
 	}
 	stop()

@@ -32,6 +32,16 @@ func (a *App) stepped(by time.Duration) {
 	go a.keepSteps()
 }
 
+// keepClock keeps how far this machine's clock is ahead, where it is or was.
+func (a *App) keepClock(ctx context.Context) {
+	now := a.clock.Ahead()
+	if was, _ := a.journal.Setting(clockKey); now != was {
+		a.set(ctx, clockKey, now)
+	}
+}
+
+const clockKey = "clock_ahead"
+
 // keepSteps stores what the clock was set by.
 func (a *App) keepSteps() {
 	a.steps.keeping.Lock()

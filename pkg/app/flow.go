@@ -88,7 +88,7 @@ func (a *App) answered(ctx context.Context, s source, answer event.Answer, err e
 	}
 	a.keep(ctx, s, answer, now)
 	if beat {
-		a.keepGood(ctx, s)
+		a.keepGood(ctx, s, now)
 	}
 	a.publisher.Wake()
 }
@@ -118,9 +118,10 @@ func (a *App) keep(ctx context.Context, s source, answer event.Answer, now time.
 
 // keepGood keeps when the last good answer came. Once in ten minutes will do:
 // an SD card does not like to be written for nothing.
-func (a *App) keepGood(ctx context.Context, s source) {
-	if good := a.house.view().Link(s.name).LastGood; !good.IsZero() {
+func (a *App) keepGood(ctx context.Context, s source, good time.Time) {
+	if !good.IsZero() {
 		a.set(ctx, lastGood(s.name), good.Format(time.RFC3339))
+		a.keepClock(ctx)
 	}
 }
 
@@ -132,7 +133,7 @@ func (a *App) failed(ctx context.Context, s source, reason string) {
 	s.poll.mu.Unlock()
 	if news {
 		a.log.Warn().Str("source", s.name).Msg(reason)
-		a.keepGood(ctx, s)
+		a.keepGood(ctx, s, a.house.view().Link(s.name).LastGood)
 		bad := linkBad(s.name, a.clock.Now(), reason)
 		if _, err := a.append(ctx, event.Delivery{}, []event.Event{bad}); err != nil {
 			a.house.tell(bad)

@@ -39,6 +39,8 @@ func (h *house) open(rules state.Rules, asked []string) error {
 	text, _ := h.journal.Setting("position")
 	h.saved, _ = strconv.ParseInt(text, 10, 64)
 	h.fold = state.New(rules, h.saved)
+	ahead, _ := h.journal.Setting(clockKey)
+	h.clock.Resume(ahead)
 	for _, source := range asked {
 		good, _ := h.journal.Setting(lastGood(source))
 		if t, err := time.Parse(time.RFC3339, good); err == nil {

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"fmt"
 	"sync"
 	"time"
 )
@@ -75,6 +76,33 @@ func (c *Clock) now() (now time.Time, step time.Duration) {
 		c.offset = 0
 	}
 	return wall.Add(c.offset).UTC(), step
+}
+
+// Ahead tells how far this machine's clock is ahead, for Resume; empty: it is
+// not, as far as a vendor told. For one that is behind there is NotBefore.
+func (c *Clock) Ahead() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now()
+	if !c.anchored || c.offset >= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %d", c.wall.UnixNano(), c.offset)
+}
+
+// Resume takes what Ahead told an earlier process, while nothing is dated yet.
+// Where the clock has not gone back since, nobody set it right.
+func (c *Clock) Resume(text string) {
+	var wall, offset int64
+	if n, err := fmt.Sscanf(text, "%d %d", &wall, &offset); err != nil || n != 2 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now(); c.wall.UnixNano() >= wall {
+		c.offset = time.Duration(offset)
+		c.sure, c.anchored = c.offset, true
+	}
 }
 
 // NotBefore takes an instant that a vendor's word once proved to be past, while

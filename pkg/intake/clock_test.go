@@ -153,6 +153,51 @@ func TestClockOnceAnchoredNeverJumps(t *testing.T) {
 	})
 }
 
+func TestClockOverARestart(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		off   time.Duration // of the machine
+		heard bool          // a vendor told the first process the time
+		since time.Duration // by how much it is set between the two
+		want  time.Duration // how far off the second one is before a vendor is heard
+		steps []time.Duration
+	}{
+		{name: "right", heard: true},
+		{name: "ahead as before", off: day, heard: true},
+		{name: "behind as before", off: -day, heard: true, want: -day, steps: []time.Duration{day}},
+		{name: "ahead, and nobody told", off: day, want: day, steps: []time.Duration{-day}},
+		{name: "ahead, and set right", off: day, heard: true, since: -day},
+		{name: "behind, and set right", off: -day, heard: true, since: day},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			first := newMachine(tt.off)
+			if tt.heard {
+				first.vendor(0)
+			}
+			c := newMachine(tt.off + tt.since)
+			c.pass(time.Hour)
+			c.Resume(first.Ahead())
+			if got := c.Now().Sub(noon.Add(c.elapsed)); got != tt.want {
+				t.Errorf("%s off, want %s", got, tt.want)
+			}
+			c.vendor(0)
+			if got := c.Now().Sub(noon.Add(c.elapsed)); got != 0 {
+				t.Errorf("%s off although a vendor was heard", got)
+			}
+			if diff := cmp.Diff(tt.steps, c.steps); diff != "" {
+				t.Errorf("told %s, want %s", c.steps, tt.steps)
+			}
+		})
+	}
+	c := newMachine(0)
+	for _, text := range []string{"", "x", "1", "1 x", "99999999999999999999 1"} {
+		c.Resume(text)
+	}
+	if got := c.Now(); !got.Equal(noon) {
+		t.Errorf("nonsense is resumed: %s", got)
+	}
+}
+
 // Whatever happens, the steps told are how the time has moved beside what passed.
 func TestClockTellsEveryStep(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
