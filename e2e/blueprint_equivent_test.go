@@ -24,11 +24,11 @@ func equiventBlueprints(t *testing.T, town, cottage *home) {
 	town.setUpEquivents(t, cottage)
 	town.idle(t) // a new one looks for what an earlier one left
 
-	t.Run("start", func(t *testing.T) { blueprintsStart(t, town) })
-	t.Run("restart", func(t *testing.T) { blueprintsRestart(t, town, cottage) })
-	t.Run("end", func(t *testing.T) { blueprintsEnd(t, town, cottage) })
-	t.Run("objections", func(t *testing.T) { blueprintsObject(t, cottage) })
-	t.Run("silence", func(t *testing.T) { silence(t, town.house) })
+	town.part(t, "start", func(t *testing.T) { blueprintsStart(t, town) })
+	town.part(t, "restart", func(t *testing.T) { blueprintsRestart(t, town, cottage) })
+	town.part(t, "end", func(t *testing.T) { blueprintsEnd(t, town, cottage) })
+	town.part(t, "objections", func(t *testing.T) { blueprintsObject(t, cottage) })
+	town.part(t, "silence", func(t *testing.T) { silence(t, town.house) })
 }
 
 func (m *home) setUpEquivents(t *testing.T, cottage *home) {
