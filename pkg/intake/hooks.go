@@ -85,7 +85,17 @@ func (h *Hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		fmt.Fprintf(w, "This is the right address for %s's webhooks. They come as POST.\n", source.Name)
 	default:
+		drain(r)
 		notFound(w)
+	}
+}
+
+// drain reads what a sender is still sending, within bounds: if the connection
+// were closed on him he might never read the answer. Who waits to be asked for
+// the body is not asked.
+func drain(r *http.Request) {
+	if r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, r.Body, 16<<20)
 	}
 }
 
@@ -144,6 +154,7 @@ func (h *Hooks) take(w http.ResponseWriter, r *http.Request, s Source, kind stri
 		return
 	}
 	if r.ContentLength > s.Limit {
+		drain(r)
 		h.refuse(w, s, RefusedSize, http.StatusRequestEntityTooLarge)
 		return
 	}
@@ -153,6 +164,7 @@ func (h *Hooks) take(w http.ResponseWriter, r *http.Request, s Source, kind stri
 		return
 	}
 	if int64(len(body)) > s.Limit {
+		drain(r)
 		h.refuse(w, s, RefusedSize, http.StatusRequestEntityTooLarge)
 		return
 	}
