@@ -39,6 +39,7 @@ type rig struct {
 	cloud  *simulator.Equiwatt
 	air    *observer.Observer
 	app    *product.Product
+	skew   time.Duration // of the cloud's clock, by which the product judges
 }
 
 // confirming is the environment in which the API is the truth, believing the one in which webhooks are.
@@ -255,7 +256,7 @@ func (r *rig) polled(t *testing.T) {
 		}
 		return !at.IsZero()
 	})
-	r.becomes(t, 0, func(s equivents) bool { return s.LastPoll != nil && !s.LastPoll.Before(at.Truncate(time.Second)) })
+	r.becomes(t, 0, func(s equivents) bool { return s.LastPoll != nil && !s.LastPoll.Before(at.Add(r.skew).Truncate(time.Second)) })
 }
 
 // post sends a webhook that must be taken.

@@ -16,12 +16,14 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/e2e/process"
 )
 
-// Broker is one Mosquitto. It lets everybody in.
+// Broker is one Mosquitto. It lets everybody in but those who give a wrong password.
 type Broker struct {
 	Host string
 	Port int
 	// Persist keeps retained messages and sessions from Stop to Start; it may be changed while the broker is stopped.
 	Persist bool
+	// Users and their passwords, as of the next Start; nobody else may give a name. Nil: any name will do.
+	Users map[string]string
 
 	program string
 	dir     string
@@ -90,8 +92,29 @@ func (b *Broker) configure() (string, error) {
 	} else if err := os.RemoveAll(filepath.Join(b.dir, "mosquitto.db")); err != nil {
 		return "", err
 	}
+	if b.Users != nil {
+		passwords, err := b.passwords()
+		if err != nil {
+			return "", err
+		}
+		text += "password_file " + passwords + "\n"
+	}
 	file := filepath.Join(b.dir, "mosquitto.conf")
 	return file, os.WriteFile(file, []byte(text), 0o600)
+}
+
+// passwords are kept by Mosquitto as salted hashes only, and its own program makes them.
+func (b *Broker) passwords() (file string, err error) {
+	file = filepath.Join(b.dir, "passwords")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		return "", err
+	}
+	for user, password := range b.Users {
+		if out, err := exec.Command("mosquitto_passwd", "-b", file, user, password).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("mosquitto_passwd: %w: %s", err, out)
+		}
+	}
+	return file, nil
 }
 
 // Stop the broker cleanly; it saves what Persist asks for.
