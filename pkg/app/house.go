@@ -69,7 +69,7 @@ func (h *house) remember() {
 	for _, id := range h.fold.Open() {
 		switch said, _ := h.journal.Moment(id); said {
 		case journal.Sent:
-			h.fold.Mark(id, state.Sent)
+			h.fold.Mark(id, state.Doubtful)
 		case journal.AtRest:
 			h.fold.Mark(id, state.AtRest)
 		}
@@ -118,11 +118,12 @@ func (h *house) mark(id string, s state.Said, at time.Time) {
 	h.mu.Lock()
 	h.fold.Mark(id, s)
 	h.mu.Unlock()
-	kept := journal.Sent
-	if s == state.AtRest {
-		kept = journal.AtRest
+	switch s {
+	case state.Sent:
+		h.journal.MarkMoments(journal.Sent, at, id)
+	case state.AtRest:
+		h.journal.MarkMoments(journal.AtRest, at, id)
 	}
-	h.journal.MarkMoments(kept, at, id)
 }
 
 // settled returns the position up to which nothing is left to say, if it is
@@ -130,7 +131,7 @@ func (h *house) mark(id string, s state.Said, at time.Time) {
 func (h *house) settled(v state.View, least int64) (position int64, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(v.Due()) > 0 || h.seq-h.saved < least {
+	if !v.Settled() || h.seq-h.saved < least {
 		return 0, false
 	}
 	h.saved = h.seq

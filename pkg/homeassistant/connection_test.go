@@ -101,7 +101,7 @@ func TestInFlightAtTheCut(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b", "b"}, ids); diff != "" {
 		t.Errorf("ids: %s", diff)
 	}
-	if diff := cmp.Diff([]string{"a sent", "a rest", "b sent", "b sent", "b rest"}, h.marked()); diff != "" {
+	if diff := cmp.Diff([]string{"a sent", "a rest", "b sent", "b doubtful", "b sent", "b rest"}, h.marked()); diff != "" {
 		t.Errorf("marks: %s", diff)
 	}
 }

@@ -24,7 +24,7 @@ type house struct {
 	view     state.View
 	coming   []func(*state.View) // what happens next, one a step
 	due      []state.Moment
-	marks    []string // "id sent" or "id rest"
+	marks    []string // "id sent", "id doubtful" or "id rest"
 	said     map[string]state.Said
 	memory   map[string]string
 	calls    []string // commands and hooks
@@ -96,7 +96,7 @@ func (h *house) mark(id string, s state.Said, _ time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.said[id] = s
-	h.marks = append(h.marks, id+map[state.Said]string{state.Sent: " sent", state.AtRest: " rest"}[s])
+	h.marks = append(h.marks, id+map[state.Said]string{state.Sent: " sent", state.Doubtful: " doubtful", state.AtRest: " rest"}[s])
 }
 
 func (h *house) marked() []string {

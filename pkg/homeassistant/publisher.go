@@ -147,7 +147,10 @@ func (p *Publisher) turn() time.Duration {
 	for _, t := range got.settled {
 		p.settle(t)
 	}
-	if got.lost {
+	if got.lost || got.up != nil {
+		for id := range p.inFlight {
+			p.Mark(id, state.Doubtful, p.Now())
+		}
 		p.client, p.inFlight = nil, nil
 	}
 	if got.dropped > 0 {
@@ -327,7 +330,9 @@ func (p *Publisher) settle(t pending) {
 	switch {
 	case t.failed && t.client == p.client:
 		delete(p.sent, t.topic)
-		delete(p.inFlight, t.moment)
+		if delete(p.inFlight, t.moment); t.moment != "" {
+			p.Mark(t.moment, state.Doubtful, p.Now())
+		}
 	case t.failed:
 	case t.clears:
 		p.setOwned(p.owned(), slices.DeleteFunc(p.owned(), func(o string) bool { return o == t.topic }))

@@ -71,11 +71,12 @@ type equivents struct {
 	zone  *time.Location
 	since time.Time
 
-	windows   []*window // by start
-	api       []*window // believing: what the API shows, for the history
-	open      []*window // may run, or have something to say
-	rehearsal *window   // the newest
-	orphanEnd time.Time // believing: an end that was told before its start
+	windows   []*window          // by start
+	api       []*window          // believing: what the API shows, for the history
+	open      []*window          // may run, or have something to say
+	watched   map[string]*window // the same by id
+	rehearsal *window            // the newest
+	orphanEnd time.Time          // believing: an end that was told before its start
 
 	starts []*burst // the newest last
 	ends   burst    // the newest
@@ -118,8 +119,9 @@ func instant(t time.Time) string {
 }
 
 func (q *equivents) watch(w *window) {
-	if !slices.Contains(q.open, w) {
+	if q.watched[w.id] != w {
 		q.open = append(q.open, w)
+		q.watched[w.id] = w
 	}
 }
 

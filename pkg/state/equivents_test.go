@@ -385,6 +385,22 @@ func TestAnEndIsSaidHoweverLateIfItsStartWas(t *testing.T) {
 	}
 }
 
+func TestWhatIsOnItsWayIsNotDue(t *testing.T) {
+	h := confirming(t)
+	h.fold.Apply(event.Event{Seq: 1, Source: "equiwatt", Key: "api/0", By: event.API, At: noon, Seen: noon, Window: &event.Window{Start: noon, Running: true}})
+	id := h.fold.View(at(m)).Due()[0].ID
+	for _, c := range []struct {
+		said    Said
+		due     int
+		settled bool
+	}{{Sent, 0, false}, {Doubtful, 1, false}, {Sent, 0, false}, {AtRest, 0, true}, {Doubtful, 0, true}} {
+		h.fold.Mark(id, c.said)
+		if v := h.fold.View(at(m)); len(v.Due()) != c.due || v.Settled() != c.settled {
+			t.Errorf("marked %d: %d due, settled %v", c.said, len(v.Due()), v.Settled())
+		}
+	}
+}
+
 func TestARestartDoubtsNothingGood(t *testing.T) {
 	r := EquiwattRules{Token: true, MaxDuration: time.Hour, PollInterval: m}
 	f := New(Rules{Zone: time.UTC, Since: at(3 * time.Hour), Equiwatt: &r}, 0)

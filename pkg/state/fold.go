@@ -17,9 +17,10 @@ import (
 type Said int
 
 const (
-	Unsaid Said = iota
-	Sent        // it left us; whether it arrived is not proven
-	AtRest      // the broker has it
+	Unsaid   Said = iota
+	Sent          // on its way to the broker
+	Doubtful      // it left us, and nobody knows whether it arrived
+	AtRest        // the broker has it
 )
 
 // Rules are the household's choices that decide what is believed.
@@ -45,7 +46,7 @@ type Fold struct {
 func New(r Rules, position int64) *Fold {
 	f := &Fold{zone: r.Zone, loading: true, settled: position}
 	if r.Equiwatt != nil {
-		f.equiwatt = &equivents{rules: *r.Equiwatt, zone: r.Zone, since: r.Since, linkOK: true}
+		f.equiwatt = &equivents{rules: *r.Equiwatt, zone: r.Zone, since: r.Since, linkOK: true, watched: map[string]*window{}}
 	}
 	return f
 }

@@ -1,7 +1,10 @@
 package state
 
 import (
+	"slices"
+	"sort"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
@@ -53,16 +56,14 @@ func (q *equivents) judge(w *window, newer, now time.Time) verdict {
 func (w *window) stale() bool { return w.over && w.end.IsZero() && !w.shown }
 
 // after returns the start of the window that follows w.
-func (q *equivents) after(w *window) (next time.Time) {
-	for i := len(q.windows) - 1; i >= 0 && q.windows[i] != w; i-- {
-		if q.windows[i].start.Before(w.start) {
-			break
-		}
+func (q *equivents) after(w *window) time.Time {
+	i := sort.Search(len(q.windows), func(i int) bool { return q.windows[i].start.After(w.start) })
+	for ; i < len(q.windows); i++ {
 		if !q.windows[i].stale() {
-			next = q.windows[i].start
+			return q.windows[i].start
 		}
 	}
-	return next
+	return time.Time{}
 }
 
 // running returns the equivent that runs at now; of several the newest.
@@ -81,11 +82,13 @@ func (q *equivents) prune(now time.Time) {
 	keep := q.open[:0]
 	for _, w := range q.open {
 		newer := q.after(w)
-		over := w.over || !newer.IsZero() && newer.Before(now) ||
+		over := w.over || w.by != event.Rehearsal && !newer.IsZero() && newer.Before(now) ||
 			w.by == event.Rehearsal && w.end.Add(48*time.Hour).Before(now) ||
 			w.start.Add(q.rules.MaxDuration+48*time.Hour).Before(now)
 		if !over || w.started != Unsaid && w.ended != AtRest {
 			keep = append(keep, w)
+		} else {
+			delete(q.watched, w.id)
 		}
 	}
 	clear(q.open[len(keep):])
@@ -111,13 +114,11 @@ func (q *equivents) mark(id string, s Said) {
 			*said = s
 		}
 	}
-	for _, w := range q.open {
-		switch id {
-		case w.id + "-started":
-			set(&w.started)
-		case w.id + "-ended":
-			set(&w.ended)
-		}
+	if base, ok := strings.CutSuffix(id, "-started"); ok && q.watched[base] != nil {
+		set(&q.watched[base].started)
+	}
+	if base, ok := strings.CutSuffix(id, "-ended"); ok && q.watched[base] != nil {
+		set(&q.watched[base].ended)
 	}
 	for _, b := range q.starts {
 		if b.id == id {
@@ -126,17 +127,22 @@ func (q *equivents) mark(id string, s Said) {
 	}
 }
 
+// open reports whether a moment is still to be said: never sent, or nobody
+// knows whether it arrived.
+func (s Said) open() bool { return s == Unsaid || s == Doubtful }
+
 // moments returns what is to be said at now: ends before starts, then what
-// the API never confirmed.
-func (q *equivents) moments(now time.Time) (due []Moment, next time.Time) {
+// the API never confirmed; and whether anything is on its way.
+func (q *equivents) moments(now time.Time) (due []Moment, flying bool, next time.Time) {
 	var starts []Moment
 	for _, w := range q.open {
 		v := q.judge(w, q.after(w), now)
 		next = earliest(next, v.next)
+		flying = flying || w.started == Sent || w.ended == Sent
 		switch {
-		case v.running && w.started != AtRest:
+		case v.running && w.started.open():
 			starts = append(starts, q.moment(w, "started", w.start, w.end))
-		case !v.running && v.next.IsZero() && w.started != Unsaid && w.ended != AtRest:
+		case !v.running && v.next.IsZero() && w.started != Unsaid && w.ended.open():
 			at := v.end
 			if at.IsZero() || at.After(now.Add(grace)) {
 				at = now
@@ -149,23 +155,20 @@ func (q *equivents) moments(now time.Time) (due []Moment, next time.Time) {
 	due = append(due, starts...)
 	for _, b := range q.starts {
 		at := b.first.Add(patience)
+		flying = flying || b.said == Sent
 		switch {
-		case b.agreed || b.said == AtRest || now.After(b.first.Add(remember)):
+		case b.agreed || !b.said.open() || now.After(b.first.Add(remember)):
 		case now.Before(at):
 			next = earliest(next, at)
 		default:
 			due = append(due, Moment{ID: b.id, Source: "equiwatt", Type: "unconfirmed", Occurred: b.first})
 		}
 	}
-	return due, next
+	return due, flying, next
 }
 
 func sortMoments(ms []Moment) {
-	for i := 1; i < len(ms); i++ {
-		for j := i; j > 0 && ms[j].Occurred.Before(ms[j-1].Occurred); j-- {
-			ms[j], ms[j-1] = ms[j-1], ms[j]
-		}
-	}
+	slices.SortStableFunc(ms, func(a, b Moment) int { return a.Occurred.Compare(b.Occurred) })
 }
 
 func (q *equivents) moment(w *window, kind string, at, end time.Time) Moment {
@@ -223,7 +226,7 @@ func (q *equivents) stale() time.Time {
 func (q *equivents) view(now time.Time) (*Equivents, time.Time) {
 	v := &Equivents{LastPoll: q.lastGood, LastHook: q.lastHook, CloudError: q.linkError}
 	var next time.Time
-	v.Due, next = q.moments(now)
+	v.Due, v.Flying, next = q.moments(now)
 
 	staleAt := q.stale()
 	stale := q.rules.Token && !staleAt.IsZero() && !now.Before(staleAt)

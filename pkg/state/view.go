@@ -36,6 +36,11 @@ func (v View) Link(source string) Link {
 	return Link{}
 }
 
+// Settled reports whether there is nothing to say, and nothing on its way.
+func (v View) Settled() bool {
+	return v.Equiwatt == nil || len(v.Equiwatt.Due) == 0 && !v.Equiwatt.Flying
+}
+
 // Due returns what is to be said now, in this order.
 func (v View) Due() []Moment {
 	if v.Equiwatt == nil {
@@ -71,7 +76,8 @@ type Equivents struct {
 	// answered; what an answer leaves out is news only beside them.
 	Known []event.Event
 
-	Due []Moment // what is to be said now, in this order
+	Due    []Moment // what is to be said now, in this order
+	Flying bool     // something was sent and has not arrived yet
 }
 
 // Equivent is one demand-response event of one account.
