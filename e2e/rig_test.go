@@ -256,7 +256,9 @@ func (r *rig) polled(t *testing.T) {
 		}
 		return !at.IsZero()
 	})
-	r.becomes(t, 0, func(s equivents) bool { return s.LastPoll != nil && !s.LastPoll.Before(at.Add(r.skew).Truncate(time.Second)) })
+	r.becomes(t, 0, func(s equivents) bool {
+		return s.LastPoll != nil && !s.LastPoll.Before(at.Add(r.skew).Truncate(time.Second))
+	})
 }
 
 // post sends a webhook that must be taken.
