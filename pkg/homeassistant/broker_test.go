@@ -141,10 +141,10 @@ func (b *broker) end(s syscall.Signal) {
 	if b.cmd == nil {
 		return
 	}
-	_ = b.cmd.Process.Signal(s)
 	_ = b.cmd.Process.Signal(syscall.SIGCONT)
-	// Its port may be somebody else's the next moment, so that says nothing.
-	until(b.t, "Mosquitto ends", func() bool { return b.cmd.Process.Signal(syscall.Signal(0)) != nil })
+	// Mosquitto forgets a signal that comes while it starts. Its port may be
+	// somebody else's the next moment, so that says nothing.
+	until(b.t, "Mosquitto ends", func() bool { return b.cmd.Process.Signal(s) != nil })
 	b.cmd = nil
 }
 
