@@ -35,7 +35,8 @@ input_number:
 template:
   - sensor:
       - {name: Room, unique_id: room, unit_of_measurement: "°C", device_class: temperature, state: "{{ states('input_number.room') }}"}
-      - {name: House power, unique_id: house_power, unit_of_measurement: W, device_class: power, state: "{{ 6000 if is_state('input_boolean.plug_off', 'on') else 500 }}"}
+      # Far above what the energy left allows in any minute of an hour, or far below.
+      - {name: House power, unique_id: house_power, unit_of_measurement: W, device_class: power, state: "{{ 600000 if is_state('input_boolean.plug_off', 'on') else 500 }}"}
   - switch:
       - name: Boiler
         unique_id: boiler

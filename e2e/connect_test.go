@@ -13,44 +13,49 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
 )
 
-// ordered looks at what was said on the first connection behind a mark: documents, states, online, and only then moments.
+// ordered looks at what was said on the newest connection behind a mark: documents, states, online, and only then moments.
 func (r *rig) ordered(t *testing.T, mark int) {
 	t.Helper()
-	stage := 0
-	names := []string{"document", "state", "online", "event"}
-	seen := map[string]bool{}
-	for _, m := range r.air.Since(mark) {
-		now := stage
-		switch {
-		case strings.HasSuffix(m.Topic, "/config"):
-			now = 0
-		case strings.HasSuffix(m.Topic, "/state"):
-			now = 1
-		case m.Topic == statusTopic && m.Payload == "online":
-			now = 2
-		case strings.HasSuffix(m.Topic, "/event"):
-			now = 3
-		default:
-			continue
-		}
-		if m.QoS != 1 || m.Retained != (now < 3) {
+	r.mark(t)
+	all := observer.Pick(r.air.Since(mark), ours)
+	online := -1
+	for i, m := range all {
+		if m.QoS != 1 || m.Retained == observer.On(eventTopic)(m) {
 			t.Errorf("%+v", m)
 		}
-		if stage >= 2 {
-			if now == 3 && !seen["online"] {
-				t.Errorf("a moment before online: %s", m.Payload)
-			}
-			continue
+		if m.Topic == statusTopic && m.Payload == "online" {
+			online = i
 		}
-		if now < stage || now > stage+1 {
-			t.Errorf("%s after %s: %s", names[now], names[stage], m.Topic)
-		}
-		stage = max(stage, now)
-		seen[names[now]] = true
 	}
-	if stage < 2 {
-		t.Errorf("not even online, only %v", seen)
+	if online < 0 {
+		t.Fatal("it is not online")
 	}
+	if last := observer.Pick(all[online:], observer.On(statusTopic)); len(last) != 1 {
+		t.Errorf("online, and then %v", last)
+	}
+	// Backwards from there: what is before the documents was said on another connection.
+	states, rest := back(all[:online], "/state")
+	documents, _ := back(rest, "/config")
+	if len(states) < 2 || len(documents) < 2 {
+		t.Errorf("before online: documents of %v, states of %v", documents, states)
+	}
+	if early := observer.Pick(all[:online], observer.On(eventTopic)); len(early) > 0 {
+		t.Errorf("a moment before online: %+v", early[0])
+	}
+}
+
+// ours are the messages of the product.
+func ours(m observer.Message) bool {
+	return observer.On("homeassistant/device/+/config")(m) || m.Topic == statusTopic || observer.On("grid2mqtt/+/state")(m) || m.Topic == eventTopic
+}
+
+// back takes the messages at the end that have a kind of topic, and returns the topics and what is before them.
+func back(all []observer.Message, kind string) (topics map[string]bool, rest []observer.Message) {
+	topics = map[string]bool{}
+	for rest = all; len(rest) > 0 && strings.HasSuffix(rest[len(rest)-1].Topic, kind); rest = rest[:len(rest)-1] {
+		topics[rest[len(rest)-1].Topic] = true
+	}
+	return topics, rest
 }
 
 // TestConnect is everything that is said on a new connection, whatever ended the last one.

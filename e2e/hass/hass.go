@@ -72,7 +72,7 @@ func Open(ctx context.Context, o Options) (*Instance, error) {
 }
 
 func (h *Instance) first(ctx context.Context, o Options) error {
-	port, err := process.FreePort()
+	port, err := process.FreePort("127.0.0.1")
 	if err != nil {
 		return fmt.Errorf("hass: %w", err)
 	}

@@ -32,12 +32,12 @@ type Broker struct {
 
 // Open starts a broker, installing Debian's package where there is none. The caller calls Close.
 func Open(ctx context.Context) (*Broker, error) {
-	b := &Broker{Host: "127.0.0.1"}
+	b := &Broker{Host: process.Host()}
 	var err error
 	if b.program, err = debian.Program(ctx, "mosquitto", "mosquitto", "/usr/sbin/mosquitto"); err != nil {
 		return nil, fmt.Errorf("mosquitto: %w", err)
 	}
-	if b.Port, err = process.FreePort(); err != nil {
+	if b.Port, err = process.FreePort(b.Host); err != nil {
 		return nil, fmt.Errorf("mosquitto: %w", err)
 	}
 	if b.dir, err = os.MkdirTemp("", "mosquitto-"); err != nil {

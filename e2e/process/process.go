@@ -94,9 +94,9 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// FreePort is a TCP port on the loopback interface that nobody listens on.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// FreePort is a TCP port of a loopback address that nobody listens on.
+func FreePort(host string) (int, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return 0, fmt.Errorf("process: no free port: %w", err)
 	}

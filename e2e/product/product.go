@@ -23,7 +23,7 @@ const patience = 5 * time.Second
 // Product is one installation: its ports and its data outlive Stop, Kill and Start. Its methods are for one goroutine, but for
 // Stdout, Stderr and Log.
 type Product struct {
-	Hooks string // http://127.0.0.1:port of the hook listener
+	Hooks string // http://address:port of the hook listener
 	Web   string // of the page
 	Data  string // DATA_DIR
 
@@ -45,11 +45,12 @@ type Result struct {
 
 // Install prepares a product that is not yet started. The caller calls Close.
 func (b Binary) Install(env map[string]string) (*Product, error) {
-	hooks, err := process.FreePort()
+	host := process.Host()
+	hooks, err := process.FreePort(host)
 	if err != nil {
 		return nil, fmt.Errorf("product: %w", err)
 	}
-	web, err := process.FreePort()
+	web, err := process.FreePort(host)
 	if err != nil {
 		return nil, fmt.Errorf("product: %w", err)
 	}
@@ -58,12 +59,12 @@ func (b Binary) Install(env map[string]string) (*Product, error) {
 		return nil, fmt.Errorf("product: %w", err)
 	}
 	p := &Product{
-		Hooks: fmt.Sprintf("http://127.0.0.1:%d", hooks), Web: fmt.Sprintf("http://127.0.0.1:%d", web),
+		Hooks: fmt.Sprintf("http://%s:%d", host, hooks), Web: fmt.Sprintf("http://%s:%d", host, web),
 		Data: filepath.Join(dir, "data"), Env: maps.Clone(env), binary: b, dir: dir,
 	}
 	p.base = map[string]string{
 		"PATH":      os.Getenv("PATH"),
-		"HOOK_ADDR": fmt.Sprintf("127.0.0.1:%d", hooks), "WEB_ADDR": fmt.Sprintf("127.0.0.1:%d", web), "DATA_DIR": p.Data,
+		"HOOK_ADDR": fmt.Sprintf("%s:%d", host, hooks), "WEB_ADDR": fmt.Sprintf("%s:%d", host, web), "DATA_DIR": p.Data,
 	}
 	return p, nil
 }
