@@ -43,23 +43,17 @@ func (r *rig) ask(t *testing.T, method, path string, body []byte, chunked bool) 
 	return reply{a.StatusCode, string(text), fmt.Sprint(a.Header)}
 }
 
-// TestStrangersLearnNothing: everything but a right URL gets one and the same answer.
-func TestStrangersLearnNothing(t *testing.T) {
-	t.Parallel()
-	r := openRig(t, believing())
-	r.start(t)
-	wrong := strings.Replace(hookToken, "hook", "hool", 1)
+// stranger asks for what is not there.
+type stranger struct {
+	method, path string
+	body         []byte
+}
+
+func strangers(wrongToken string) []stranger {
 	big := bytes.Repeat([]byte("x"), 64<<10+1)
-	want := r.ask(t, http.MethodPost, "/", nil, false)
-	if want.status != http.StatusNotFound {
-		t.Errorf("%+v", want)
-	}
-	for _, q := range []struct {
-		method, path string
-		body         []byte
-	}{
-		{"POST", "/hook/equiwatt/" + wrong + "/started", nil},
-		{"POST", "/hook/equiwatt/" + wrong + "/started", big},
+	return []stranger{
+		{"POST", "/hook/equiwatt/" + wrongToken + "/started", nil},
+		{"POST", "/hook/equiwatt/" + wrongToken + "/started", big},
 		{"POST", "/hook/equiwatt/" + hookToken[1:] + "/started", nil},
 		{"POST", "/hook/equiwatt/" + hookToken + "x/started", nil},
 		{"POST", "/hook/equiwatt//started", nil},
@@ -82,7 +76,7 @@ func TestStrangersLearnNothing(t *testing.T) {
 		{"GET", "/healthz", nil},
 		{"GET", "/metrics", nil},
 		{"GET", "/favicon.ico", nil},
-		{"GET", "/hook/equiwatt/" + wrong + "/started", nil},
+		{"GET", "/hook/equiwatt/" + wrongToken + "/started", nil},
 		{"PUT", "/hook/equiwatt/" + hookToken + "/started", nil},
 		{"DELETE", "/hook/equiwatt/" + hookToken + "/started", nil},
 		{"PATCH", "/hook/equiwatt/" + hookToken + "/ended", big},
@@ -90,7 +84,20 @@ func TestStrangersLearnNothing(t *testing.T) {
 		{"OPTIONS", "*", nil},
 		{"TRACE", "/", nil},
 		{"BREW", "/hook/equiwatt/" + hookToken + "/started", nil},
-	} {
+	}
+}
+
+// TestStrangersLearnNothing: everything but a right URL gets one and the same answer.
+func TestStrangersLearnNothing(t *testing.T) {
+	t.Parallel()
+	r := openRig(t, believing())
+	r.start(t)
+	wrong := strings.Replace(hookToken, "hook", "hool", 1)
+	want := r.ask(t, http.MethodPost, "/", nil, false)
+	if want.status != http.StatusNotFound {
+		t.Errorf("%+v", want)
+	}
+	for _, q := range strangers(wrong) {
 		if got := r.ask(t, q.method, q.path, q.body, false); got != want {
 			t.Errorf("%s %s: %+v, not %+v", q.method, q.path, got, want)
 		}

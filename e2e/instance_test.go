@@ -33,6 +33,38 @@ func (d document) names(key string) (all []string) {
 	return all
 }
 
+// apart fails where a document of one instance has a topic or an id of the other.
+func apart(t *testing.T, held map[string]string) {
+	t.Helper()
+	ids := map[string]string{}
+	for topic, payload := range held {
+		if !strings.HasSuffix(topic, "/config") {
+			continue
+		}
+		var d document
+		must(t, json.Unmarshal([]byte(payload), &d))
+		mine := strings.Contains(topic, "/home_grid_")
+		if strings.Contains(d.Device.Name, "(home_grid)") != mine {
+			t.Errorf("%s is called %s", topic, d.Device.Name)
+		}
+		if mine == strings.Contains(payload, `"grid2mqtt/`) || mine != strings.Contains(payload, `"home/Grid/`) {
+			t.Errorf("%s speaks of the other's topics: %s", topic, payload)
+		}
+		for _, id := range append(d.names("unique_id"), fmt.Sprint(d.Device.Identifiers)) {
+			if of, twice := ids[id]; twice || strings.Contains(id, "home_grid_") != mine {
+				t.Errorf("%s has the id %s (%s)", topic, id, of)
+			}
+			ids[id] = topic
+		}
+		for _, id := range d.names("default_entity_id") {
+			if of, twice := ids[id]; twice || strings.Contains(id, ".home_grid_") != mine {
+				t.Errorf("%s has the entity %s (%s)", topic, id, of)
+			}
+			ids[id] = topic
+		}
+	}
+}
+
 // TestTwoInstances share a broker and do not know of each other.
 func TestTwoInstances(t *testing.T) {
 	t.Parallel()
@@ -66,36 +98,8 @@ func TestTwoInstances(t *testing.T) {
 	}
 
 	held := r.held(t)
-	var topics []string
-	ids := map[string]string{}
-	for topic, payload := range held {
-		topics = append(topics, topic)
-		if !strings.HasSuffix(topic, "/config") {
-			continue
-		}
-		var d document
-		must(t, json.Unmarshal([]byte(payload), &d))
-		mine := strings.Contains(topic, "/home_grid_")
-		if strings.Contains(d.Device.Name, "(home_grid)") != mine {
-			t.Errorf("%s is called %s", topic, d.Device.Name)
-		}
-		if mine == strings.Contains(payload, `"grid2mqtt/`) || mine != strings.Contains(payload, `"home/Grid/`) {
-			t.Errorf("%s speaks of the other's topics: %s", topic, payload)
-		}
-		for _, id := range append(d.names("unique_id"), fmt.Sprint(d.Device.Identifiers)) {
-			if of, twice := ids[id]; twice || strings.Contains(id, "home_grid_") != mine {
-				t.Errorf("%s has the id %s (%s)", topic, id, of)
-			}
-			ids[id] = topic
-		}
-		for _, id := range d.names("default_entity_id") {
-			if of, twice := ids[id]; twice || strings.Contains(id, ".home_grid_") != mine {
-				t.Errorf("%s has the entity %s (%s)", topic, id, of)
-			}
-			ids[id] = topic
-		}
-	}
-	slices.Sort(topics)
+	apart(t, held)
+	topics := slices.Sorted(maps.Keys(held))
 	want := []string{
 		"grid2mqtt/bridge/state", "grid2mqtt/equiwatt/state", "grid2mqtt/status",
 		"home/Grid/bridge/state", "home/Grid/equiwatt/state", "home/Grid/status",

@@ -9,24 +9,23 @@ import (
 	"testing"
 )
 
-// TestBadConfiguration ends a plain process with 2 and exactly one line that names the variable and tells no secret.
-func TestBadConfiguration(t *testing.T) {
-	t.Parallel()
-	binary, err := build()
-	must(t, err)
+// badConfiguration is one that cannot be used because of one variable.
+type badConfiguration struct {
+	name string // of the variable that must be named
+	env  map[string]string
+}
+
+func badConfigurations(t *testing.T, secret string) []badConfiguration {
+	t.Helper()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	defer taken.Close()
+	t.Cleanup(func() { taken.Close() })
 	dir := t.TempDir()
 	file, blank, certificate := filepath.Join(dir, "file"), filepath.Join(dir, "blank"), filepath.Join(dir, "ca.pem")
-	const secret = "hunter2-hunter2-hunter2-hunter2"
 	must(t, os.WriteFile(file, []byte(secret+"\n"), 0o600))
 	must(t, os.WriteFile(blank, nil, 0o600))
 	must(t, os.WriteFile(certificate, []byte("-----BEGIN CERTIFICATE-----\n"+base64.StdEncoding.EncodeToString([]byte(secret))), 0o600))
-	for _, c := range []struct {
-		name string // of the variable that must be named
-		env  map[string]string
-	}{
+	return []badConfiguration{
 		{"MQTT_URL", map[string]string{"MQTT_URL": "http://user:" + secret + "@host"}},
 		{"MQTT_URL", map[string]string{"MQTT_URL": secret}},
 		{"MQTT_URL", map[string]string{"MQTT_URL": "mqtt://user:%zz" + secret + "@host"}},
@@ -75,7 +74,16 @@ func TestBadConfiguration(t *testing.T) {
 		{"LOG_LEVEL", map[string]string{"LOG_LEVEL": "loud"}},
 		{"LOG_FORMAT", map[string]string{"LOG_FORMAT": "xml"}},
 		{"TZ", map[string]string{"TZ": "Europe/Atlantis"}},
-	} {
+	}
+}
+
+// TestBadConfiguration ends a plain process with 2 and exactly one line that names the variable and tells no secret.
+func TestBadConfiguration(t *testing.T) {
+	t.Parallel()
+	binary, err := build()
+	must(t, err)
+	const secret = "hunter2-hunter2-hunter2-hunter2"
+	for _, c := range badConfigurations(t, secret) {
 		p, err := binary.Install(c.env)
 		must(t, err)
 		got, err := p.Run(limit(t, soon))
