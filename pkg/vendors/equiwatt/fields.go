@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/event"
 )
 
 // fields is what a household's own text told, by name.
@@ -108,18 +110,10 @@ func scalar(v any) (string, bool) {
 // vendor did not fill in.
 func told(text string) bool { return text != "" && !strings.ContainsAny(text, "{}%$") }
 
-// personal are parts of the names of fields that may tell who somebody is or
-// open a door.
-var personal = [...]string{
-	"name", "email", "phone", "mobile", "address", "postcode", "user", "customer", "account", "mpan", "mprn",
-	"token", "key", "secret", "password", "passwd", "auth",
-}
-
 // harmless is a field without what is personal, at any depth. A variable that
 // was not filled in is no field.
 func harmless(name string, v any) (any, bool) {
-	plain := plainKey(name)
-	if slices.ContainsFunc(personal[:], func(p string) bool { return strings.Contains(plain, p) }) {
+	if event.Personal(name) {
 		return nil, false
 	}
 	switch v := v.(type) {

@@ -1,0 +1,67 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// personal are parts of the names of fields that may tell who somebody is or
+// open a door.
+var personal = [...]string{
+	"name", "email", "phone", "mobile", "address", "postcode", "user", "customer", "account", "mpan", "mprn",
+	"token", "key", "secret", "password", "passwd", "auth",
+}
+
+// Personal reports whether a field of that name may tell who somebody is or
+// open a door. Letter case, blanks, dots and dashes are no difference.
+func Personal(name string) bool {
+	plain := dashes.Replace(strings.ToLower(name))
+	return slices.ContainsFunc(personal[:], func(p string) bool { return strings.Contains(plain, p) })
+}
+
+var dashes = strings.NewReplacer("_", "", "-", "", " ", "", ".", "")
+
+// Harmless returns a JSON object without its personal fields, at any depth, and
+// without those named in drop at its top. Numbers stay as they are spelled;
+// nil: it is no object, or nothing is left.
+func Harmless(object []byte, drop ...string) json.RawMessage {
+	dec := json.NewDecoder(bytes.NewReader(object))
+	dec.UseNumber()
+	var fields map[string]any
+	if dec.Decode(&fields) != nil || dec.More() {
+		return nil
+	}
+	for _, name := range drop {
+		delete(fields, name)
+	}
+	if impersonal(fields); len(fields) == 0 {
+		return nil
+	}
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if enc.Encode(fields) != nil {
+		return nil // cannot be: it came out of JSON
+	}
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
+}
+
+// impersonal takes the personal fields out of v.
+func impersonal(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, inner := range v {
+			if Personal(name) {
+				delete(v, name)
+			} else {
+				impersonal(inner)
+			}
+		}
+	case []any:
+		for _, inner := range v {
+			impersonal(inner)
+		}
+	}
+}

@@ -1,0 +1,47 @@
+package event
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestPersonal(t *testing.T) {
+	for _, name := range []string{"name", "First-Name", "userName", "e-mail", "post code", "MPAN", "api_key", "Authorization", "x.password"} {
+		if !Personal(name) {
+			t.Errorf("%q is personal", name)
+		}
+	}
+	for _, name := range []string{"", "deviceId", "limitInWatts", "start_time", "event"} {
+		if Personal(name) {
+			t.Errorf("%q is not personal", name)
+		}
+	}
+}
+
+func TestHarmless(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"b":1.50,"a":12345678901234567890,"html":"<b>&","no":null,"on":true,"list":[]}`: `{"a":12345678901234567890,"b":1.50,"html":"<b>&","list":[],"no":null,"on":true}`,
+		`{"email":"private","deep":[{"token":"private","x":[{"E-Mail":"private"}]}]}`:     `{"deep":[{"x":[{}]}]}`,
+		`{"email":"private"}`:             "",
+		`{"dropped":1,"x":{"dropped":2}}`: `{"x":{"dropped":2}}`,
+		"{}":                              "", "null": "", "[1]": "", "7": "", "": "", "{": "", `{"a":1} {}`: "",
+	} {
+		if got := string(Harmless([]byte(in), "dropped")); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}
+
+func FuzzHarmless(f *testing.F) {
+	f.Add([]byte(`{"email":"x","deep":{"a":[{"token":1}]}}`))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		out := Harmless(in)
+		if out == nil {
+			return
+		}
+		if !json.Valid(out) || strings.Contains(strings.ToLower(string(out)), `"email":`) || string(Harmless(out)) != string(out) {
+			t.Errorf("%q became %q", in, out)
+		}
+	})
+}
