@@ -13,7 +13,8 @@ const module = "github.com/grid2mqtt/grid2mqtt/"
 var plan = map[string][]string{
 	"addon":                  {},
 	"pkg/event":              {},
-	"pkg/vendors/equiwatt":   {"pkg/event"},
+	"pkg/vendors/rest":       {"pkg/event"},
+	"pkg/vendors/equiwatt":   {"pkg/event", "pkg/vendors/rest"},
 	"pkg/intake":             {"pkg/event"},
 	"pkg/journal":            {"pkg/event"},
 	"pkg/state":              {"pkg/event"},
@@ -21,8 +22,8 @@ var plan = map[string][]string{
 	"pkg/web":                {"pkg/event", "pkg/state"},
 	"pkg/simulator":          {"pkg/event"},
 	"pkg/vendors/vendortest": {"pkg/event"},
-	"cmd/grid2mqtt":          {"addon", "pkg/app", "pkg/event", "pkg/state", "pkg/intake", "pkg/journal", "pkg/homeassistant", "pkg/web", "pkg/vendors/equiwatt"},
-	"pkg/app":                {"pkg/event", "pkg/state", "pkg/intake", "pkg/journal", "pkg/homeassistant", "pkg/web", "pkg/vendors/equiwatt"},
+	"cmd/grid2mqtt":          {"addon", "pkg/app", "pkg/event", "pkg/state", "pkg/intake", "pkg/journal", "pkg/homeassistant", "pkg/web", "pkg/vendors/rest", "pkg/vendors/equiwatt"},
+	"pkg/app":                {"pkg/event", "pkg/state", "pkg/intake", "pkg/journal", "pkg/homeassistant", "pkg/web", "pkg/vendors/rest", "pkg/vendors/equiwatt"},
 }
 
 // TestThePlanOfTheHouse compares what each room imports, directly or through

@@ -2,25 +2,11 @@ package equiwatt
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
-)
-
-const (
-	// patience is how long one call may take, body included.
-	patience = 10 * time.Second
-	// biggest is how many bytes of a body are read; the one published capture
-	// of a real answer has 552.
-	biggest = 1 << 20
-	// hops is how many redirects are followed.
-	hops = 3
+	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/rest"
 )
 
 // Client asks Equiwatt's household API. The vendor allows one call a second
@@ -45,161 +31,55 @@ func (c *Client) Poll(ctx context.Context, known []event.Event) (event.Answer, e
 	if err != nil {
 		return event.Answer{}, err
 	}
-	seen := c.now()
+	seen := time.Now().UTC()
+	if c.Now != nil {
+		seen = c.Now().UTC()
+	}
 	return event.Answer{Received: seen, Date: r.Date, Body: r.Body, Events: Events(r, known, seen)}, nil
 }
 
 // Equivents asks once for the account's equivents. The error is a
 // *event.Refusal wherever the vendor or the network is to blame. An answer that
-// reports a failure is returned beside it.
+// reports a failure is returned beside it; the body of one with another status
+// than 200 means nothing. At most 1 MiB is taken: the one published capture of
+// a real answer has 552 bytes.
 func (c *Client) Equivents(ctx context.Context) (*Reply, error) {
-	if why := unusable(c.URL); why != "" {
-		return nil, errors.New("equiwatt: address: " + why)
-	}
-	at, _ := url.Parse(c.URL) // usable, so it parses
-	proven := true            // the token goes along
-	for range hops + 1 {
-		a, err := c.call(ctx, at, proven)
-		if err != nil {
-			return nil, err
-		}
-		if !a.redirect() {
-			return c.read(a, proven)
-		}
-		next, err := at.Parse(a.header.Get("Location"))
-		if err != nil || a.header.Get("Location") == "" || !safe(at, next) {
-			return nil, refuse(faultRedirect, a.status)
-		}
-		proven = proven && sameHost(at, next)
-		at = next
-	}
-	return nil, refuse(faultCircle, 0)
-}
-
-// answer is what came back over HTTP.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte // one byte more than biggest: too big
-}
-
-func (a answer) redirect() bool {
-	switch a.status {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
-		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return true
-	}
-	return false
-}
-
-// call makes one request, within the limits.
-func (c *Client) call(ctx context.Context, at *url.URL, proven bool) (answer, error) {
-	if c.Wait != nil {
-		if err := c.Wait(ctx); err != nil {
-			return answer{}, fmt.Errorf("equiwatt: wait: %w", err)
-		}
-	}
-	limit := c.Timeout
-	if limit == 0 {
-		limit = patience
-	}
-	inner, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	a, err := c.send(inner, at, proven)
-	if err == nil {
-		return a, nil
-	}
-	if ctx.Err() != nil {
-		return answer{}, fmt.Errorf("equiwatt: ask: %w", ctx.Err())
-	}
-	return answer{}, refuseNetwork(err, at.Hostname(), a.status)
-}
-
-func (c *Client) send(ctx context.Context, at *url.URL, proven bool) (a answer, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	way := c.way()
+	a, err := way.Do(ctx, http.MethodGet, c.URL, nil)
 	if err != nil {
-		return a, err
+		return nil, err
 	}
-	// On a connection that is used again Go repeats a request that it thinks
-	// lost, which would be a call more than Wait has counted.
-	req.Close = true
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "grid2mqtt")
-	if c.Agent != "" {
-		req.Header.Set("User-Agent", c.Agent)
-	}
-	if token := bearer(c.Token); proven && token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	res, err := c.transport().RoundTrip(req)
-	if err != nil {
-		return a, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	a.status, a.header = res.StatusCode, res.Header
-	if a.status != http.StatusOK {
-		return a, nil // what stands in it changes nothing
-	}
-	a.body, err = io.ReadAll(io.LimitReader(res.Body, biggest+1))
-	return a, err
+	return understand(way, a)
 }
 
-func (c *Client) transport() http.RoundTripper {
-	if c.HTTP != nil && c.HTTP.Transport != nil {
-		return c.HTTP.Transport
+// way is the way to the vendor.
+func (c *Client) way() *rest.Client {
+	way := &rest.Client{
+		Vendor: "Equiwatt", Credential: "token", Remedy: "ask for a new token in the Equiwatt app.",
+		HTTP: c.HTTP, Wait: c.Wait, Now: c.Now, Agent: c.Agent, Timeout: c.Timeout,
 	}
-	return http.DefaultTransport
+	if token := bearer(c.Token); token != "" {
+		way.Header, way.Secrets = http.Header{"Authorization": {"Bearer " + token}}, []string{token}
+	}
+	return way
 }
 
-func (c *Client) read(a answer, proven bool) (*Reply, error) {
-	if a.status != http.StatusOK {
-		return nil, refuseStatus(a.header, a.status, proven, c.now())
+func understand(way *rest.Client, a rest.Answer) (*Reply, error) {
+	if a.Status != http.StatusOK {
+		return nil, way.Refuse(a)
 	}
-	if len(a.body) > biggest {
-		return nil, refuse(faultTooBig, a.status)
+	if r := way.NoJSON(a); r != nil {
+		return nil, r
 	}
-	r, f := parse(a.body)
+	r, f := parse(a.Body)
 	if r != nil {
-		r.Date = date(a.header)
+		r.Date = a.Date
 	}
 	switch f {
 	case none:
 		return r, nil
 	case faultFailure:
-		return r, refuseFailure(r.Message, bearer(c.Token), a.status)
+		return r, way.Failure(r.Message, a)
 	}
-	return nil, refuse(f, a.status)
-}
-
-func (c *Client) now() time.Time {
-	if c.Now == nil {
-		return time.Now().UTC()
-	}
-	return c.Now().UTC()
-}
-
-// safe reports whether a redirect keeps the call private: never from https to
-// plain http, and plain http never leaves this machine.
-func safe(from, to *url.URL) bool {
-	switch {
-	case to.Hostname() == "":
-		return false
-	case to.Scheme == "https":
-		return true
-	}
-	return to.Scheme == "http" && loopback(to) && loopback(from)
-}
-
-func sameHost(a, b *url.URL) bool {
-	return strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
-}
-
-func port(u *url.URL) string {
-	switch {
-	case u.Port() != "":
-		return u.Port()
-	case u.Scheme == "https":
-		return "443"
-	}
-	return "80"
+	return nil, &event.Refusal{Reason: string(f), Status: a.Status}
 }

@@ -2,10 +2,10 @@ package equiwatt
 
 import (
 	"errors"
-	"net"
-	"net/url"
 	"strings"
 	"time"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/rest"
 )
 
 // Config is what a household sets. The names are those of the environment,
@@ -35,7 +35,7 @@ func (c Config) Validate() error {
 	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
 		bad("EQUIWATT_TOKEN: it contains a blank or another character that no token has")
 	}
-	if why := unusable(c.URL); why != "" {
+	if why := rest.Unusable(c.URL); why != "" {
 		bad("EQUIWATT_URL: " + why)
 	}
 	if c.PollInterval < 0 {
@@ -78,24 +78,4 @@ func bearer(token string) string {
 		}
 	}
 	return token
-}
-
-// unusable says why a URL cannot be asked; empty: it can. Over plain HTTP the
-// token would travel readable.
-func unusable(raw string) string {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil || u.Host == "" || u.Hostname() == "":
-		return "it is not a web address"
-	case u.User != nil:
-		return "it must not contain a name or a password"
-	case u.Scheme == "https", u.Scheme == "http" && loopback(u):
-		return ""
-	}
-	return "it must begin with https:// (http:// is for this machine itself only)"
-}
-
-func loopback(u *url.URL) bool {
-	host := u.Hostname()
-	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }

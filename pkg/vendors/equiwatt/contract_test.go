@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
+	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/rest"
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/vendortest"
 )
 
@@ -34,7 +35,7 @@ func webhooks() vendortest.Vendor {
 // answers reads a sample as an answer of the API, after one that showed an
 // equivent running which no sample has.
 func answers() vendortest.Vendor {
-	c := &Client{Token: "Bearer " + secret}
+	way := (&Client{Token: "Bearer " + secret}).way()
 	known := []event.Event{{
 		Source: Source, Key: "api/1670500000", By: event.API, At: time.Unix(1670500000, 0).UTC(), Seen: arrival,
 		Window: &event.Window{Start: time.Unix(1670500000, 0).UTC(), Running: true},
@@ -43,7 +44,7 @@ func answers() vendortest.Vendor {
 		Source:  Source,
 		Secrets: []string{secret},
 		Decode: func(_ string, body []byte) ([]event.Event, error) {
-			r, err := c.read(answer{status: http.StatusOK, header: http.Header{}, body: body}, true)
+			r, err := understand(way, rest.Answer{Status: http.StatusOK, Body: body})
 			if err != nil {
 				return nil, err
 			}

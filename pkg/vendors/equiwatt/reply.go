@@ -1,15 +1,14 @@
 package equiwatt
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/rest"
 )
 
 // Reply is an answer of the API as the vendor's help page shows it
@@ -41,21 +40,21 @@ const most = 1000
 // them nanoseconds since 1970 no longer fit into 64 bits.
 const lastSecond = 7258118399
 
-// parse reads a body. A field that is not what the help page says is left out;
-// only an answer that says nothing at all of equivents is a fault.
+// fault is what is wrong with an answer that is JSON, in one sentence.
+type fault string
+
+const (
+	none         fault = ""
+	faultForeign fault = "Equiwatt's answer cannot be read: it does not say whether it is a success."
+	faultNoData  fault = "Equiwatt's answer is without data."
+	faultFailure fault = "Equiwatt reports a failure." // and why, in its own words
+)
+
+// parse reads a body that is JSON. A field that is not what the help page says
+// is left out; only an answer that says nothing at all of equivents is a fault.
 func parse(body []byte) (*Reply, fault) {
-	text := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
 	var top map[string]json.RawMessage
-	switch err := json.Unmarshal(text, &top); {
-	case len(text) == 0:
-		return nil, faultEmpty
-	case text[0] == '<':
-		return nil, faultHTML
-	case err != nil && truncated(text):
-		return nil, faultTruncated
-	case err != nil && !json.Valid(text):
-		return nil, faultNotJSON
-	}
+	_ = json.Unmarshal(rest.Text(body), &top) // what is no object has no fields
 	r := &Reply{Body: body, Success: truth(top["success"])}
 	_ = json.Unmarshal(top["msg"], &r.Message) // what is no text is no message
 	if !r.Success {
@@ -76,12 +75,6 @@ func parse(body []byte) (*Reply, fault) {
 	}
 	r.Previous = entries(data["previous_events"])
 	return r, none
-}
-
-// truncated reports whether the text would be JSON if it went on.
-func truncated(text []byte) bool {
-	var v json.RawMessage
-	return errors.Is(json.NewDecoder(bytes.NewReader(text)).Decode(&v), io.ErrUnexpectedEOF)
 }
 
 func truth(raw json.RawMessage) bool {
