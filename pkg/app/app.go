@@ -67,6 +67,7 @@ type App struct {
 	counts    refusals
 
 	steps  steps
+	heard  sync.Map     // of each source, when its last webhook came
 	turned atomic.Int64 // when the publisher's loop last turned, Unix nanoseconds
 }
 
@@ -173,7 +174,9 @@ func (a *App) build(ctx context.Context) {
 			asked = append(asked, s.name)
 		}
 	}
-	if err := a.house.open(a.config.rules(a.clock.Now()), asked); err != nil {
+	rules := a.config.rules(a.clock.Now())
+	rules.Subject = a.house.subject
+	if err := a.house.open(rules, asked); err != nil {
 		a.log.Error().Str("source", "journal").Err(err).Msg("the past could not be read whole")
 	}
 	a.door = a.newDoor()
@@ -196,6 +199,9 @@ func (a *App) once(ctx context.Context, key string, make func() string) string {
 	return v
 }
 
+// agent is how we call ourselves.
+func (a *App) agent() string { return "grid2mqtt/" + a.host.Version }
+
 // set keeps a setting; what a full disk does not take now is kept in memory.
 func (a *App) set(ctx context.Context, key, value string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
@@ -214,7 +220,6 @@ func (a *App) newPublisher(ctx context.Context) *homeassistant.Publisher {
 		Names:    homeassistant.Names{Base: a.config.MQTT.BaseTopic, Prefix: a.config.MQTT.DiscoveryPrefix},
 		About:    homeassistant.About{Version: a.host.Version, URL: project, Page: a.host.PageURL},
 		ClientID: a.once(ctx, "client_id", func() string { return "grid2mqtt-" + hex.EncodeToString(noise(6)) }),
-		Token:    a.config.Equiwatt.Token != "",
 		Wait:     a.config.MomentsWait,
 		Log:      a.logger("mqtt"),
 		Broker:   a.broker(),
@@ -277,11 +282,16 @@ func (a *App) newPoller(ctx context.Context, s source) *intake.Poller {
 	s.poll.limit.Save = func(text string) { a.set(ctx, key, text) }
 	text, _ := a.journal.Setting(key)
 	s.poll.limit.Load(text, time.Now())
+	var due func(time.Time) time.Time
+	if s.poll.next != nil {
+		due = func(last time.Time) time.Time { return s.poll.next(a, last) }
+	}
 	return intake.NewPoller(&intake.Poller{
 		Interval: s.poll.interval, Limit: &s.poll.limit, Urgent: s.poll.urgent.Load,
 		Ask: func(ctx context.Context, wait func(context.Context) error) (event.Answer, error) {
-			return s.poll.ask(ctx, a, a.house.view().Link(s.name).Known, wait)
+			return s.poll.ask(ctx, a, wait)
 		},
+		Due:  due,
 		Done: func(ctx context.Context, answer event.Answer, err error) { a.answered(ctx, s, answer, err) },
 	})
 }

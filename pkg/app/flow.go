@@ -47,6 +47,7 @@ func (a *App) record(ctx context.Context, d event.Delivery, events []event.Event
 		}
 	}
 	if err == nil {
+		a.heard.Store(d.Source, d.Received)
 		a.count("grid2mqtt_deliveries_total", "source", d.Source, "verdict", stored.Verdict)
 		a.log.Info().Str("source", d.Source).Str("kind", d.Kind).Str("via", d.Via).Int("bytes", len(d.Body)).Msg("webhook received")
 	}
@@ -149,6 +150,10 @@ func (a *App) spoken(v state.View) {
 		if urgent := v.Link(s.name).Urgent; s.poll != nil && s.poll.urgent.Swap(urgent) != urgent {
 			s.poll.poller.Look()
 		}
+		if s.poll != nil && s.poll.next != nil && s.poll.asks != v.Source(s.name).Asks {
+			s.poll.asks = v.Source(s.name).Asks
+			s.poll.poller.Look()
+		}
 	}
 	if position, ok := a.house.settled(v, positionEvery); ok {
 		go a.set(context.Background(), "position", fmt.Sprint(position))
@@ -169,6 +174,9 @@ func (a *App) problems(v state.View) []string {
 	}
 	list = append(list, a.half...)
 	for _, s := range a.sources {
+		if s.warning != "" {
+			list = append(list, s.warning)
+		}
 		if l := v.Link(s.name); l.Up != nil && !*l.Up {
 			list = append(list, cmp.Or(l.Error, s.title+" has not answered for too long"))
 		}

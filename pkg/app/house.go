@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
+	"github.com/grid2mqtt/grid2mqtt/pkg/homeassistant"
 	"github.com/grid2mqtt/grid2mqtt/pkg/intake"
 	"github.com/grid2mqtt/grid2mqtt/pkg/journal"
 	"github.com/grid2mqtt/grid2mqtt/pkg/state"
@@ -76,6 +77,22 @@ func (h *house) remember() {
 	}
 	h.fold.Loaded()
 	h.first = h.seq
+}
+
+// subject returns where a device stands in topics: plain, or with a hash
+// behind where another owns that. Who owns a name owns it for ever.
+func (h *house) subject(source, id, plain string) string {
+	for _, name := range []string{plain, homeassistant.Hashed(plain, id)} {
+		key := "subject." + source + "." + name
+		owner, taken := h.journal.Setting(key)
+		if !taken {
+			h.journal.SetSoon(key, id)
+		}
+		if !taken || owner == id {
+			return name
+		}
+	}
+	return homeassistant.Hashed(plain, id) // two ids with one hash: not in this world
 }
 
 // step applies the next event and returns what is true now, and whether there

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"time"
 
+	"github.com/grid2mqtt/grid2mqtt/pkg/event"
 	"github.com/grid2mqtt/grid2mqtt/pkg/journal"
 	"github.com/grid2mqtt/grid2mqtt/pkg/state"
 	"github.com/grid2mqtt/grid2mqtt/pkg/web"
@@ -57,7 +59,7 @@ func (a *App) shown(s source, v state.View) web.Source {
 		return w
 	}
 	l := v.Link(s.name)
-	w.LastPoll, w.LastHook = l.LastGood, l.LastHook
+	w.LastPoll, w.LastHook = l.LastGood, a.lastHook(s.name)
 	if s.poll != nil {
 		w.NextPoll = s.poll.poller.Next()
 	}
@@ -72,6 +74,23 @@ func (a *App) shown(s source, v state.View) web.Source {
 		w.Health, w.Reason = web.Quiet, "Webhooks alone are believed; without a token nobody can be asked whether one was missed."
 	}
 	return w
+}
+
+// lastHook returns when a source's last webhook came; zero: none that is kept.
+func (a *App) lastHook(source string) time.Time {
+	if at, ok := a.heard.Load(source); ok {
+		return at.(time.Time)
+	}
+	var last time.Time
+	deliveries, _ := a.journal.Deliveries(context.Background(), journal.Query{Source: source, Limit: 50}) // none: not known
+	for _, d := range deliveries {
+		if d.Via == event.ViaHTTP || d.Via == event.ViaMQTT {
+			last = d.Received
+			break
+		}
+	}
+	a.heard.LoadOrStore(source, last)
+	return last
 }
 
 // command carries out what a button on the page asks for.

@@ -30,11 +30,10 @@ func BenchmarkMoments(b *testing.B) {
 		n++
 		q := *h.view.Equiwatt
 		q.Month = ptr(n)
-		q.Due = []state.Moment{{
+		return viewOf(&q, state.Moment{
 			ID: strconv.Itoa(n), Source: "equiwatt", Type: "started", Occurred: began,
 			Fields: map[string]any{"start": began, "end": time.Time{}, "source": "api", "confirmed": true, "direction": ""},
-		}}
-		return state.View{Equiwatt: &q}, n < b.N
+		}), n < b.N
 	}
 	p.Mark = func(_ string, s state.Said, _ time.Time) {
 		if s == state.AtRest {
@@ -78,7 +77,7 @@ func BenchmarkRender(b *testing.B) {
 	b.Run("documents", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			plainNames.Documents(views["calm"], about, true)
+			plainNames.Documents(views["calm"], about)
 		}
 	})
 	b.Run("moment", func(b *testing.B) {

@@ -23,7 +23,7 @@ Entity ids and unique ids never change. They are those of the base topic ` + "`g
 
 func TestCatalogue(t *testing.T) {
 	got := catalogueHead
-	for _, m := range plainNames.Documents(state.View{Equiwatt: &state.Equivents{}}, about, true) {
+	for _, m := range plainNames.Documents(viewOf(&state.Equivents{Asked: true}), about) {
 		got += "\n" + chapter(read(t, m.Payload))
 	}
 	if *update {

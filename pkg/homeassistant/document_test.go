@@ -52,7 +52,7 @@ func golden(t *testing.T, name string, got []byte) {
 // documents returns the documents of the bridge and of Equiwatt, by topic.
 func documents(t *testing.T, n Names, a About, token bool) (bridge, equiwatt Message) {
 	t.Helper()
-	list := n.Documents(state.View{Equiwatt: &state.Equivents{}}, a, token)
+	list := n.Documents(viewOf(&state.Equivents{Asked: token}), a)
 	if len(list) != 2 {
 		t.Fatalf("%d documents, want 2", len(list))
 	}
@@ -84,7 +84,7 @@ func TestDocuments(t *testing.T) {
 		}
 		golden(t, tt.name, m.Payload)
 	}
-	if list := plainNames.Documents(state.View{}, about, false); len(list) != 1 || list[0].Topic != "homeassistant/device/grid2mqtt_bridge/config" {
+	if list := plainNames.Documents(state.View{}, about); len(list) != 1 || list[0].Topic != "homeassistant/device/grid2mqtt_bridge/config" {
 		t.Errorf("with no source on: %v, want the bridge alone", list)
 	}
 }
@@ -284,13 +284,13 @@ var (
 
 // A template on a key that the payload lacks is an error for each message.
 func TestTemplatesFindTheirKeys(t *testing.T) {
-	v := state.View{Equiwatt: &state.Equivents{}}
+	v := viewOf(&state.Equivents{Asked: true})
 	for _, n := range []Names{plainNames, otherNames} {
 		states := map[string]fields{}
 		for _, m := range n.States(v, Bridge{}, about) {
 			states[m.Topic] = read(t, m.Payload)
 		}
-		for _, m := range n.Documents(v, about, true) {
+		for _, m := range n.Documents(v, about) {
 			for key, c := range read(t, m.Payload).in("components") {
 				c := fields(c.(map[string]any))
 				if !slices.Contains(platform, c.text("platform")) {

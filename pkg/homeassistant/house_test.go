@@ -38,9 +38,16 @@ type house struct {
 
 func newHouse(t testing.TB) *house {
 	return &house{
-		t: t, view: state.View{Equiwatt: &state.Equivents{Active: ptr(false), Month: ptr(0)}}, said: map[string]state.Said{},
+		t: t, view: viewOf(&state.Equivents{Asked: true, Active: ptr(false), Month: ptr(0)}), said: map[string]state.Said{},
 		memory: map[string]string{}, grown: make(chan struct{}, 1),
 	}
+}
+
+// viewOf is a View in which Equiwatt alone is on.
+func viewOf(q *state.Equivents, due ...state.Moment) state.View {
+	return state.View{Equiwatt: q, Sources: []state.Source{{
+		Name: "equiwatt", Due: due, Devices: []*state.Device{{Source: "equiwatt", State: q}},
+	}}}
 }
 
 // happen lets the view change, and wakes the publisher.
@@ -59,7 +66,7 @@ func month(n int) func(*state.View) {
 	return func(v *state.View) {
 		q := *v.Equiwatt
 		q.Month = &n
-		v.Equiwatt = &q
+		*v = viewOf(&q)
 	}
 }
 
@@ -69,7 +76,7 @@ func (h *house) start(id string) func(*state.View) {
 		q := *v.Equiwatt
 		q.Active = ptr(true)
 		q.Running = &state.Equivent{Start: time.Now(), Source: "api", Confirmed: true, Running: true}
-		v.Equiwatt = &q
+		*v = viewOf(&q)
 		h.due = append(h.due, state.Moment{ID: id, Source: "equiwatt", Type: "started", Occurred: time.Now(), Opens: true})
 	}
 }
@@ -84,10 +91,8 @@ func (h *house) step() (state.View, bool) {
 	}
 	v := h.view
 	if v.Equiwatt != nil {
-		q := *v.Equiwatt
 		h.due = slices.DeleteFunc(h.due, func(m state.Moment) bool { return h.said[m.ID] == state.AtRest })
-		q.Due = slices.Clone(h.due)
-		v.Equiwatt = &q
+		v = viewOf(v.Equiwatt, slices.Clone(h.due)...)
 	}
 	return v, len(h.coming) > 0
 }
@@ -150,7 +155,7 @@ func dial(t testing.TB, p *Publisher) mqtt.Client {
 // publisher makes a publisher for a broker at addr; change it before it runs.
 func (h *house) publisher(addr string) *Publisher {
 	return New(&Publisher{
-		Names: plainNames, About: about, ClientID: "grid2mqtt-test", Token: true, Wait: true,
+		Names: plainNames, About: about, ClientID: "grid2mqtt-test", Wait: true,
 		Log:   zerolog.New(&h.log),
 		Grown: h.grown, Step: h.step, Now: time.Now, Mark: h.mark,
 		Broker: func(_ context.Context, refused bool) (Broker, error) {

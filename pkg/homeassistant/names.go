@@ -107,8 +107,13 @@ func Slug(id string) string {
 	case s == "":
 		return "x"
 	case len(s) > 64:
-		sum := sha256.Sum256([]byte(id))
-		return strings.TrimRight(s[:64], "_") + "_" + hex.EncodeToString(sum[:4])
+		return Hashed(s[:64], id)
 	}
 	return s
+}
+
+// Hashed tells a name from another that is the same: by a short hash of the id.
+func Hashed(name, id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return strings.TrimRight(name, "_") + "_" + hex.EncodeToString(sum[:4])
 }

@@ -9,8 +9,8 @@
 package homeassistant
 
 import (
-	"bytes"
 	"context"
+	"hash/maphash"
 	"slices"
 	"strings"
 	"sync"
@@ -27,7 +27,6 @@ type Publisher struct {
 	Names    Names
 	About    About
 	ClientID string
-	Token    bool // Equiwatt's API is asked, so there is something to say of its cloud
 	Wait     bool // MOMENTS_WAIT
 	Log      zerolog.Logger
 
@@ -60,9 +59,11 @@ type Publisher struct {
 	reported bool
 	trouble  string
 
-	client   mqtt.Client // nil while not connected
-	sent     map[string][]byte
+	client   mqtt.Client                // nil while not connected
+	sent     map[string]uint64          // a hash of the payload that was last retained
+	shown    map[string][]*state.Device // of each source, what was last said of its devices
 	inFlight map[string]bool
+	seed     maphash.Seed
 	tokens   chan pending
 	stopped  <-chan struct{}
 	gate     gate
@@ -86,8 +87,9 @@ type pending struct {
 }
 
 const (
-	// window is how many messages may be on their way; MQTT has 65 535 numbers.
-	window = 4096
+	// window is how many messages may be on their way: a thousand chargers are
+	// megabytes of documents, which need not wait in memory all at once.
+	window = 512
 	// heartbeat is the longest rest of the loop: a clock may be set without
 	// anybody telling us.
 	heartbeat = time.Minute
@@ -95,7 +97,7 @@ const (
 
 // New returns p ready to run.
 func New(p *Publisher) *Publisher {
-	p.wake = make(chan struct{}, 1)
+	p.wake, p.seed = make(chan struct{}, 1), maphash.MakeSeed()
 	p.tokens = make(chan pending, window)
 	p.slow = make(chan func(context.Context), inboxMost)
 	_, known := p.Memory.Get("birth")
@@ -179,7 +181,7 @@ func (p *Publisher) turn() time.Duration {
 
 // begin is the start of a connection: documents, states, then "online".
 func (p *Publisher) begin(c mqtt.Client, v state.View) {
-	p.client, p.sent, p.inFlight = c, map[string][]byte{}, map[string]bool{}
+	p.client, p.sent, p.inFlight = c, map[string]uint64{}, map[string]bool{}
 	topics := map[string]byte{p.Names.Base + "/+/set/+": 1, p.Names.Base + "/+/+/set/+": 1, p.Names.Base + "/hook/+": 1, p.Names.Base + "/hook/+/+": 1}
 	for _, t := range p.Names.Births() {
 		topics[t] = 1
@@ -192,32 +194,89 @@ func (p *Publisher) begin(c mqtt.Client, v state.View) {
 
 // all says every document and state anew, and clears what is no longer ours.
 func (p *Publisher) all(v state.View) {
-	documents, states := p.Names.Documents(v, p.About, p.Token), p.Names.States(v, p.bridge(v), p.About)
-	p.own(documents, states)
-	for _, m := range slices.Concat(documents, states) {
-		p.retain(m)
+	p.describe(v)
+	p.retain(p.Names.bridgeState(p.bridge(v), p.About))
+	p.shown = map[string][]*state.Device{}
+	for _, s := range v.Sources {
+		for _, d := range s.Devices {
+			p.retain(p.Names.stateOf(d))
+		}
+		p.shown[s.Name] = s.Devices
 	}
+}
+
+// describe says every document anew, and clears what is no longer ours.
+func (p *Publisher) describe(v state.View) {
+	devices := []*state.Device{{Source: bridge}}
+	for _, s := range v.Sources {
+		devices = append(devices, s.Devices...)
+	}
+	p.own(append([]string{p.Names.Status()}, p.topics(devices)...))
+	p.follow(p.document(bridgeDevice()))
+	for _, s := range v.Sources {
+		for _, d := range s.Devices {
+			p.follow(p.document(describe(d)))
+		}
+	}
+}
+
+func (p *Publisher) document(d device) pending {
+	m := p.Names.documentOf(d, p.About)
+	return pending{token: p.client.Publish(m.Topic, 1, true, m.Payload), topic: m.Topic}
+}
+
+// topics are the retained ones of some devices.
+func (p *Publisher) topics(devices []*state.Device) (list []string) {
+	for _, d := range devices {
+		list = append(list, p.Names.Document(d.Source, d.Subject))
+	}
+	for _, d := range devices {
+		list = append(list, p.Names.State(d.Source, d.Subject))
+	}
+	return list
 }
 
 // own remembers our retained topics before they are made, and clears those of
 // devices that are gone: the documents first and the rest when it is called
 // again, for a state that goes before Home Assistant has taken the device away
 // makes it complain of every entity.
-func (p *Publisher) own(documents, states []Message) {
-	now := []string{p.Names.Status()}
-	for _, m := range slices.Concat(documents, states) {
-		now = append(now, m.Topic)
+func (p *Publisher) own(topics []string) {
+	ours := map[string]bool{}
+	for _, t := range topics {
+		ours[t] = true
 	}
 	owned := p.owned()
-	gone := slices.DeleteFunc(slices.Clone(owned), func(t string) bool { return slices.Contains(now, t) })
+	gone := slices.DeleteFunc(slices.Clone(owned), func(t string) bool { return ours[t] })
 	slices.SortStableFunc(gone, func(a, b string) int { return rank(a) - rank(b) })
-	p.setOwned(owned, append(now, gone...))
+	p.setOwned(owned, append(topics, gone...))
 	if rest := slices.IndexFunc(gone, func(t string) bool { return rank(t) > 0 }); rest > 0 {
 		gone = gone[:rest]
 	}
 	for _, t := range gone {
 		p.follow(pending{token: p.client.Publish(t, 1, true, []byte{}), topic: t, clears: true})
 	}
+}
+
+// change says what differs from what was said of a source's devices.
+func (p *Publisher) change(s state.Source) {
+	was := p.shown[s.Name]
+	if news := s.Devices[min(len(was), len(s.Devices)):]; len(news) > 0 {
+		owned := p.owned()
+		p.setOwned(owned, append(slices.Clip(owned), p.topics(news)...))
+		for _, d := range news {
+			p.follow(p.document(describe(d)))
+		}
+	}
+	for i, d := range s.Devices {
+		if i < len(was) && was[i] == d {
+			continue
+		}
+		if i < len(was) && (was[i] == nil || was[i].Edition != d.Edition) {
+			p.follow(p.document(describe(d)))
+		}
+		p.update(p.Names.stateOf(d))
+	}
+	p.shown[s.Name] = s.Devices
 }
 
 // owned are the retained topics of ours; a topic may contain blanks.
@@ -256,16 +315,11 @@ func (p *Publisher) say(v state.View, more bool) {
 		open = true
 	} else if at := p.gate.repeatAt; !at.IsZero() && !now.Before(at) {
 		p.gate.repeatAt = time.Time{}
-		documents := p.Names.Documents(v, p.About, p.Token)
-		p.own(documents, p.Names.States(v, p.bridge(v), p.About))
-		for _, m := range documents {
-			p.retain(m)
-		}
+		p.describe(v)
 	}
-	for _, m := range p.Names.States(v, p.bridge(v), p.About) {
-		if !bytes.Equal(p.sent[m.Topic], m.Payload) {
-			p.retain(m)
-		}
+	p.update(p.Names.bridgeState(p.bridge(v), p.About))
+	for _, s := range v.Sources {
+		p.change(s)
 	}
 	if !open {
 		return
@@ -293,9 +347,16 @@ func (p *Publisher) bridge(v state.View) Bridge {
 	return b
 }
 
+// update retains a message where its payload is not what was last said.
+func (p *Publisher) update(m Message) {
+	if said, ok := p.sent[m.Topic]; !ok || said != maphash.Bytes(p.seed, m.Payload) {
+		p.retain(m)
+	}
+}
+
 // retain publishes what Home Assistant finds whenever it looks.
 func (p *Publisher) retain(m Message) {
-	p.sent[m.Topic] = m.Payload
+	p.sent[m.Topic] = maphash.Bytes(p.seed, m.Payload)
 	p.follow(pending{token: p.client.Publish(m.Topic, 1, true, m.Payload), topic: m.Topic})
 }
 
@@ -330,6 +391,9 @@ func (p *Publisher) settle(t pending) {
 	switch {
 	case t.failed && t.client == p.client:
 		delete(p.sent, t.topic)
+		for source, devices := range p.shown {
+			p.shown[source] = make([]*state.Device, len(devices)) // each is looked at again
+		}
 		if delete(p.inFlight, t.moment); t.moment != "" {
 			p.Mark(t.moment, state.Doubtful, p.Now())
 		}

@@ -23,24 +23,24 @@ func ptr[T any](v T) *T { return &v }
 
 // views are situations of a household.
 var views = map[string]state.View{
-	"nothing_known": {Equiwatt: &state.Equivents{}},
-	"calm": {Equiwatt: &state.Equivents{
+	"nothing_known": viewOf(&state.Equivents{}),
+	"calm": viewOf(&state.Equivents{
 		Active: ptr(false), Month: ptr(3), Cloud: ptr(true), LastPoll: now, LastHook: now.Add(-time.Hour),
 		Last: &state.Equivent{Start: now.Add(-3 * time.Hour), End: now.Add(-2 * time.Hour), Source: "api", Confirmed: true},
-	}},
-	"running_without_end": {Equiwatt: &state.Equivents{
+	}),
+	"running_without_end": viewOf(&state.Equivents{
 		Active: ptr(true), Month: ptr(0), Cloud: ptr(true), LastPoll: now,
 		Running: &state.Equivent{Start: now.Add(-time.Minute), Source: "api", Confirmed: true, Running: true},
-	}},
-	"running_with_plan": {Equiwatt: &state.Equivents{
+	}),
+	"running_with_plan": viewOf(&state.Equivents{
 		Active: ptr(true), Month: ptr(1), LastHook: now,
 		Running: &state.Equivent{Start: now, End: now.Add(time.Hour), Planned: true, Source: "webhook", Direction: "powerUP", Running: true},
-	}},
-	"rehearsal": {Equiwatt: &state.Equivents{
+	}),
+	"rehearsal": viewOf(&state.Equivents{
 		Active: ptr(true), Rehearsal: true, Month: ptr(1), Cloud: ptr(true), LastPoll: now,
 		Running: &state.Equivent{Start: now, End: now.Add(5 * time.Minute), Planned: true, Source: "rehearsal", Running: true},
-	}},
-	"cloud_gone": {Equiwatt: &state.Equivents{Cloud: ptr(false), Month: ptr(7), LastPoll: now, CloudError: "Equiwatt's cloud <app.equiwatt.com> does not answer & is asked again"}},
+	}),
+	"cloud_gone": viewOf(&state.Equivents{Cloud: ptr(false), Month: ptr(7), LastPoll: now, CloudError: "Equiwatt's cloud <app.equiwatt.com> does not answer & is asked again"}),
 	"no_source":  {},
 }
 

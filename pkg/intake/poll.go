@@ -26,6 +26,11 @@ type Poller struct {
 	Done func(ctx context.Context, a event.Answer, err error)
 	// Urgent says whether a webhook waits for the API.
 	Urgent func() bool
+	// Due returns when there is something to ask, given the newest call; zero:
+	// nothing. Nil: every Interval. It is called again after each call, after
+	// Look, and every Interval. Ask may find that there is nothing to ask any
+	// more: it then returns without a call.
+	Due func(last time.Time) time.Time
 
 	ask, look chan struct{}
 	next      atomic.Int64 // Unix nanoseconds
@@ -67,7 +72,7 @@ func (p *Poller) Run(ctx context.Context) {
 		if !ok {
 			return
 		}
-		timed := !asked
+		timed, before := !asked, last
 		last = time.Now()
 		called := false
 		answer, err := p.Ask(ctx, func(ctx context.Context) error {
@@ -93,7 +98,14 @@ func (p *Poller) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if !called && err == nil { // there was nothing to ask
+			last, due = before, time.Now().Add(time.Second)
+			continue
+		}
 		due = last.Add(p.Interval)
+		if p.Due != nil {
+			due = time.Time{}
+		}
 		if err == nil {
 			retry.Reset()
 		} else {
@@ -107,7 +119,14 @@ func (p *Poller) Run(ctx context.Context) {
 // timer wants it; ok is false at the end of ctx.
 func (p *Poller) wait(ctx context.Context, due, last time.Time) (asked, ok bool) {
 	for {
-		at, hurried := due, false
+		at, hurried, idle := due, false, false
+		if p.Due != nil {
+			plan := p.Due(last)
+			if idle = plan.IsZero(); idle {
+				plan = time.Now().Add(p.Interval)
+			}
+			at = later(plan, due)
+		}
 		if soon := last.Add(urgent); !last.IsZero() && soon.Before(at) && p.Urgent() {
 			at, hurried = soon, true
 		}
@@ -124,7 +143,9 @@ func (p *Poller) wait(ctx context.Context, due, last time.Time) (asked, ok bool)
 		case <-p.look:
 			t.Stop()
 		case <-t.C:
-			return hurried, true
+			if !idle || hurried {
+				return hurried, true
+			}
 		}
 	}
 }

@@ -36,6 +36,18 @@ func (j *Journal) Set(ctx context.Context, key, value string) error {
 	return j.Flush(ctx)
 }
 
+// SetSoon keeps a value without waiting: it goes to the disk with the next
+// commit, in 20 ms at the latest.
+func (j *Journal) SetSoon(key, value string) {
+	j.mu.Lock()
+	if old, ok := j.settings[key]; !ok || old != value {
+		j.settings[key] = value
+		j.pending.settings[key] = value
+	}
+	j.mu.Unlock()
+	j.soon()
+}
+
 // MomentState is how far the telling of a moment got.
 type MomentState int
 
@@ -110,6 +122,13 @@ func (j *Journal) MarkMoments(state MomentState, at time.Time, ids ...string) {
 	for _, id := range ids {
 		j.note(id, mark{state: state, at: at})
 	}
+	j.mu.Unlock()
+	j.soon()
+}
+
+// soon makes the writer look for what waits without a caller.
+func (j *Journal) soon() {
+	j.mu.Lock()
 	set := j.markSoon
 	j.markSoon = true
 	j.mu.Unlock()

@@ -69,23 +69,42 @@ type burst struct {
 type equivents struct {
 	rules EquiwattRules
 	zone  *time.Location
-	since time.Time
+	link  link
 
-	windows   []*window          // by start
-	api       []*window          // believing: what the API shows, for the history
-	open      []*window          // may run, or have something to say
-	watched   map[string]*window // the same by id
-	rehearsal *window            // the newest
-	orphanEnd time.Time          // believing: an end that was told before its start
+	windows    []*window          // by start
+	api        []*window          // believing: what the API shows, for the history
+	unfinished []*window          // may run, or have something to say
+	watched    map[string]*window // the same by id
+	rehearsal  *window            // the newest
+	orphanEnd  time.Time          // believing: an end that was told before its start
 
 	starts []*burst // the newest last
 	ends   burst    // the newest
 
-	linkOK    bool
-	linkError string
-	asked     bool // there was an answer, good or bad
-	lastGood  time.Time
-	lastHook  time.Time
+	lastHook time.Time
+}
+
+func newEquivents(r Rules) *equivents {
+	return &equivents{
+		rules: *r.Equiwatt, zone: r.Zone, watched: map[string]*window{},
+		link: link{asks: r.Equiwatt.Token, interval: r.Equiwatt.PollInterval, since: r.Since},
+	}
+}
+
+func (q *equivents) apply(e event.Event, _ bool) {
+	switch {
+	case e.Subject == event.Link && e.Status != nil:
+		q.answered(e)
+	case e.Window == nil:
+	case e.By == event.Rehearsal:
+		q.rehearse(e)
+	case e.By == event.Webhook:
+		q.hook(e)
+	case e.By == event.API && q.rules.Believe:
+		q.history(e)
+	case e.By == event.API:
+		q.answer(e)
+	}
 }
 
 // find returns the window of list that begins in the second of start.
@@ -120,7 +139,7 @@ func instant(t time.Time) string {
 
 func (q *equivents) watch(w *window) {
 	if q.watched[w.id] != w {
-		q.open = append(q.open, w)
+		q.unfinished = append(q.unfinished, w)
 		q.watched[w.id] = w
 	}
 }
@@ -183,19 +202,14 @@ func (q *equivents) history(e event.Event) {
 	w.over, w.end = !said.Running, said.End
 }
 
-// link takes a good or bad answer of the API as a whole. What it said of
+// answered takes a good or bad answer of the API as a whole. What it said of
 // windows comes before it.
-func (q *equivents) link(e event.Event) {
-	q.asked = true
-	if e.Status.State != "ok" {
-		q.linkOK, q.linkError = false, e.Status.Detail
+func (q *equivents) answered(e event.Event) {
+	q.link.apply(e)
+	if q.link.bad {
 		return
 	}
-	q.linkOK, q.linkError = true, ""
-	if e.Seen.After(q.lastGood) {
-		q.lastGood = e.Seen
-	}
-	for _, w := range q.open {
+	for _, w := range q.unfinished {
 		if w.by == event.Rehearsal || w.over {
 			continue
 		}
@@ -360,32 +374,25 @@ func (q *equivents) rehearse(e event.Event) {
 }
 
 // step moves what was dated by this machine's clock before it was set.
-func (q *equivents) step(e event.Event, live bool) {
-	s := stepOf(e)
-	move := func(ts ...*time.Time) {
-		for _, t := range ts {
-			if !t.IsZero() {
-				*t = t.Add(s.By)
-			}
-		}
-	}
-	for _, w := range q.open {
+func (q *equivents) step(s Step, live bool) {
+	for _, w := range q.unfinished {
 		if w.seq <= s.Since {
 			continue
 		}
-		move(&w.heard, &w.gone, &w.endHook)
+		move(s.By, &w.heard, &w.gone, &w.endHook)
 		if w.arrival || w.by == event.Rehearsal {
-			move(&w.start)
+			move(s.By, &w.start)
 			if w.by == event.Rehearsal {
-				move(&w.end)
+				move(s.By, &w.end)
 			}
 		}
 	}
 	if live {
-		move(&q.since, &q.lastGood, &q.lastHook)
+		q.link.step(s.By)
+		move(s.By, &q.lastHook)
 		for _, b := range q.starts {
-			move(&b.first, &b.last)
+			move(s.By, &b.first, &b.last)
 		}
-		move(&q.ends.first, &q.ends.last)
+		move(s.By, &q.ends.first, &q.ends.last)
 	}
 }

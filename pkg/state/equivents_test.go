@@ -53,7 +53,7 @@ func (h *told) hear(e event.Event) *told {
 
 // say says what is due at now, as a publisher that is heard at once.
 func (h *told) say(now time.Time) *told {
-	for _, m := range h.fold.View(now).Equiwatt.Due {
+	for _, m := range h.fold.View(now).Due() {
 		h.said = append(h.said, m.Type)
 		h.fold.Mark(m.ID, AtRest)
 	}
@@ -304,7 +304,7 @@ func TestAnEndIsWhenTheVendorSays(t *testing.T) {
 	e := api(10*m, over(0, 10*m+time.Second))
 	e.Source = "equiwatt"
 	h.fold.Apply(e)
-	due := h.fold.View(at(10 * m)).Equiwatt.Due
+	due := h.fold.View(at(10 * m)).Due()
 	if len(due) != 1 || !due[0].Occurred.Equal(at(10*m+time.Second)) {
 		t.Errorf("due: %+v", due)
 	}
@@ -379,7 +379,7 @@ func TestAnEndIsSaidHoweverLateIfItsStartWas(t *testing.T) {
 		}
 	}
 	f.Loaded()
-	due := f.View(at(48 * time.Hour)).Equiwatt.Due
+	due := f.View(at(48 * time.Hour)).Due()
 	if len(due) != 1 || due[0].Type != "ended" || !due[0].Occurred.Equal(at(29*m)) {
 		t.Errorf("due %+v, want the end", due)
 	}

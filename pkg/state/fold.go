@@ -8,6 +8,7 @@ package state
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
@@ -23,17 +24,23 @@ const (
 	AtRest        // the broker has it
 )
 
-// Rules are the household's choices that decide what is believed.
+// Rules are the household's choices that decide what is believed. A source
+// whose rules are nil is off.
 type Rules struct {
 	Zone  *time.Location // months and days are counted in it
 	Since time.Time      // when this process began
 
-	Equiwatt *EquiwattRules // nil: the source is off
+	// Subject is where a device stands in topics and ids: plain, or another
+	// where that is taken. The answer stays the same for ever.
+	Subject func(source, id, plain string) string
+
+	Equiwatt *EquiwattRules
 }
 
 // Fold is the events so far. It is not safe for concurrent use.
 type Fold struct {
-	zone     *time.Location
+	sources  []source // in the order in which they are shown
+	named    map[string]source
 	equiwatt *equivents
 	skew     time.Duration
 	loading  bool
@@ -44,9 +51,14 @@ type Fold struct {
 // events for the past, of which those after position may still have something
 // to say.
 func New(r Rules, position int64) *Fold {
-	f := &Fold{zone: r.Zone, loading: true, settled: position}
+	f := &Fold{named: map[string]source{}, loading: true, settled: position}
+	add := func(name string, s source) {
+		f.sources = append(f.sources, s)
+		f.named[name] = s
+	}
 	if r.Equiwatt != nil {
-		f.equiwatt = &equivents{rules: *r.Equiwatt, zone: r.Zone, since: r.Since, linkOK: true, watched: map[string]*window{}}
+		f.equiwatt = newEquivents(r)
+		add("equiwatt", f.equiwatt)
 	}
 	return f
 }
@@ -54,47 +66,37 @@ func New(r Rules, position int64) *Fold {
 // Apply takes the next event in the order of the journal. Events of a source
 // that is off are passed over.
 func (f *Fold) Apply(e event.Event) {
-	if e.Source != "equiwatt" || f.equiwatt == nil {
+	s := f.named[e.Source]
+	if s == nil {
 		return
 	}
-	q := f.equiwatt
-	switch {
-	case e.Subject == event.Clock:
-		q.step(e, !f.loading)
-	case e.Subject == event.Link && e.Status != nil:
-		q.link(e)
-	case e.Window == nil:
-		return
-	case e.By == event.Rehearsal:
-		q.rehearse(e)
-	case e.By == event.Webhook:
-		q.hook(e)
-	case e.By == event.API && q.rules.Believe:
-		q.history(e)
-	case e.By == event.API:
-		q.answer(e)
+	if e.Subject == event.Clock {
+		s.step(stepOf(e), !f.loading)
+	} else {
+		s.apply(e, !f.loading || e.Seq > f.settled)
 	}
 	if !f.loading || e.Seq <= f.settled {
-		q.prune(e.Seen)
+		s.prune(e.Seen)
 	}
 }
 
 // Open returns the ids of all moments that may have been said before this
 // process began; ask the journal and tell Mark what became of each.
-func (f *Fold) Open() []string {
-	if f.equiwatt == nil {
-		return nil
+func (f *Fold) Open() (ids []string) {
+	for _, s := range f.sources {
+		ids = append(ids, s.open()...)
 	}
-	return f.equiwatt.openMoments()
+	return ids
 }
 
 // Loaded ends the past: from now on events are news.
 func (f *Fold) Loaded() { f.loading = false }
 
 // Mark notes what became of a moment. A moment at rest stays there.
-func (f *Fold) Mark(id string, s Said) {
-	if f.equiwatt != nil {
-		f.equiwatt.mark(id, s)
+func (f *Fold) Mark(id string, said Said) {
+	name, _, _ := strings.Cut(id, "-") // ids begin with their source
+	if s := f.named[name]; s != nil {
+		s.mark(id, said)
 	}
 }
 
@@ -103,9 +105,14 @@ func (f *Fold) SetSkew(d time.Duration) { f.skew = d }
 
 // View returns what is true at now.
 func (f *Fold) View(now time.Time) View {
-	v := View{At: now, Skew: f.skew}
-	if f.equiwatt != nil {
-		v.Equiwatt, v.Next = f.equiwatt.view(now)
+	v := View{At: now, Skew: f.skew, Sources: make([]Source, 0, len(f.sources))}
+	for _, s := range f.sources {
+		w, next := s.view(now)
+		v.Sources = append(v.Sources, w)
+		v.Next = earliest(v.Next, next)
+		if s == source(f.equiwatt) {
+			v.Equiwatt, _ = w.Devices[0].State.(*Equivents)
+		}
 	}
 	return v
 }

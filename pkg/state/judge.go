@@ -69,7 +69,7 @@ func (q *equivents) after(w *window) time.Time {
 // running returns the equivent that runs at now; of several the newest.
 func (q *equivents) running(now time.Time) *window {
 	var found *window
-	for _, w := range q.open {
+	for _, w := range q.unfinished {
 		if w.by != event.Rehearsal && (found == nil || w.start.After(found.start)) && q.judge(w, q.after(w), now).running {
 			found = w
 		}
@@ -79,8 +79,8 @@ func (q *equivents) running(now time.Time) *window {
 
 // prune stops watching what is over and has nothing more to say.
 func (q *equivents) prune(now time.Time) {
-	keep := q.open[:0]
-	for _, w := range q.open {
+	keep := q.unfinished[:0]
+	for _, w := range q.unfinished {
 		newer := q.after(w)
 		over := w.over || w.by != event.Rehearsal && !newer.IsZero() && newer.Before(now) ||
 			w.by == event.Rehearsal && w.end.Add(48*time.Hour).Before(now) ||
@@ -91,15 +91,15 @@ func (q *equivents) prune(now time.Time) {
 			delete(q.watched, w.id)
 		}
 	}
-	clear(q.open[len(keep):])
-	q.open = keep
+	clear(q.unfinished[len(keep):])
+	q.unfinished = keep
 	for len(q.starts) > 1 && q.starts[0].last.Add(2*remember).Before(now) {
 		q.starts = q.starts[1:]
 	}
 }
 
-func (q *equivents) openMoments() (ids []string) {
-	for _, w := range q.open {
+func (q *equivents) open() (ids []string) {
+	for _, w := range q.unfinished {
 		ids = append(ids, w.id+"-started", w.id+"-ended")
 	}
 	for _, b := range q.starts {
@@ -135,7 +135,7 @@ func (s Said) open() bool { return s == Unsaid || s == Doubtful }
 // the API never confirmed; and whether anything is on its way.
 func (q *equivents) moments(now time.Time) (due []Moment, flying bool, next time.Time) {
 	var starts []Moment
-	for _, w := range q.open {
+	for _, w := range q.unfinished {
 		v := q.judge(w, q.after(w), now)
 		next = earliest(next, v.next)
 		flying = flying || w.started == Sent || w.ended == Sent
@@ -207,41 +207,22 @@ func (q *equivents) known() bool {
 	if q.rules.Believe {
 		return !q.lastHook.IsZero()
 	}
-	return !q.lastGood.IsZero() || len(q.windows) > 0
+	return !q.link.good.IsZero() || len(q.windows) > 0
 }
 
-// stale returns when the newest good answer is too old to be the present; zero
-// where there never was one. A restart is no reason to doubt what was good.
-func (q *equivents) stale() time.Time {
-	if q.lastGood.IsZero() {
-		return time.Time{}
-	}
-	fresh := q.lastGood
-	if q.linkOK && q.since.After(fresh) {
-		fresh = q.since
-	}
-	return fresh.Add(max(10*time.Minute, 5*q.rules.PollInterval))
-}
+func (q *equivents) view(now time.Time) (Source, time.Time) {
+	l, next := q.link.view(now)
+	v := &Equivents{Asked: q.rules.Token, LastPoll: q.link.good, LastHook: q.lastHook, Cloud: l.Up, CloudError: l.Error}
+	s := Source{Name: "equiwatt", Devices: []*Device{{Source: "equiwatt", State: v}}}
+	var change time.Time
+	s.Due, s.Flying, change = q.moments(now)
+	next = earliest(next, change)
 
-func (q *equivents) view(now time.Time) (*Equivents, time.Time) {
-	v := &Equivents{LastPoll: q.lastGood, LastHook: q.lastHook, CloudError: q.linkError}
-	var next time.Time
-	v.Due, v.Flying, next = q.moments(now)
-
-	staleAt := q.stale()
-	stale := q.rules.Token && !staleAt.IsZero() && !now.Before(staleAt)
-	if q.rules.Token && !stale {
-		next = earliest(next, staleAt)
-	}
-	if q.rules.Token && q.asked {
-		good := !q.lastGood.IsZero() && !stale
-		v.Cloud = &good
-	}
 	running := q.running(now)
 	rehearsing := q.rehearsal != nil && now.Before(q.rehearsal.end)
 	v.Rehearsal = rehearsing
 	active := running != nil || rehearsing
-	if active || q.known() && (q.rules.Believe || !stale) {
+	if active || q.known() && (q.rules.Believe || !q.link.stale(now)) {
 		v.Active = &active
 	}
 	switch {
@@ -251,28 +232,33 @@ func (q *equivents) view(now time.Time) (*Equivents, time.Time) {
 		v.Running = q.equivent(q.rehearsal, verdict{running: true})
 	}
 	v.Last = q.last(now)
-	if q.known() || !q.lastGood.IsZero() {
+	if q.known() || !q.link.good.IsZero() {
 		n := q.month(now)
 		v.Month = &n
 		y, m, _ := now.In(q.zone).Date()
 		next = earliest(next, time.Date(y, m+1, 1, 0, 0, 0, 0, q.zone))
 	}
-	next = earliest(next, q.asks(v, now))
-	return v, next
+	known, change := q.asks(v, now)
+	s.Link = Link{
+		Error: l.Error, Up: l.Up, LastGood: l.LastGood, LastHook: q.lastHook,
+		Urgent: v.Urgent, Pivotal: v.Pivotal, Known: known,
+	}
+	return s, earliest(next, change)
 }
 
-// asks fills in what the poll has to know, and returns when that changes.
-func (q *equivents) asks(v *Equivents, now time.Time) (next time.Time) {
+// asks fills in what the poll has to know, and returns the windows that the
+// API last showed as running, and when any of that changes.
+func (q *equivents) asks(v *Equivents, now time.Time) (known []event.Event, next time.Time) {
 	if !q.rules.Token {
-		return next
+		return nil, next
 	}
-	list := q.open
+	list := q.unfinished
 	if q.rules.Believe {
 		list = q.api
 	}
 	for _, w := range list {
 		if w.showing {
-			v.Known = append(v.Known, event.Event{
+			known = append(known, event.Event{
 				Source: "equiwatt", Key: "api/" + strconv.FormatInt(w.start.Unix(), 10), By: event.API, At: w.start, Seen: w.heard,
 				Window: &event.Window{Start: w.start, End: w.end, Running: true},
 			})
@@ -297,7 +283,7 @@ func (q *equivents) asks(v *Equivents, now time.Time) (next time.Time) {
 			v.Pending = earliest(v.Pending, b.first)
 		}
 	}
-	return next
+	return known, next
 }
 
 // equivent is w as the outside sees it.

@@ -47,7 +47,7 @@ func play(rules EquiwattRules, heard []event.Event, end time.Time) (string, map[
 	f.Loaded()
 	said := map[string]int{}
 	say := func(now time.Time) {
-		for _, m := range f.View(now).Equiwatt.Due {
+		for _, m := range f.View(now).Due() {
 			said[m.ID]++
 			f.Mark(m.ID, AtRest)
 		}
@@ -171,7 +171,7 @@ func TestLoadingIsTheSameAsHearing(t *testing.T) {
 		if got := show(f.View(end)); got != want {
 			t.Errorf("loaded %q, heard %q", got, want)
 		}
-		if due := f.View(end).Equiwatt.Due; len(due) > 0 {
+		if due := f.View(end).Due(); len(due) > 0 {
 			t.Errorf("said again after loading: %+v", due)
 		}
 	})

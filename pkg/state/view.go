@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
@@ -13,40 +14,54 @@ type View struct {
 	At   time.Time
 	Next time.Time // when the view changes by itself; zero: not before the next event
 
-	Equiwatt *Equivents    // nil: the source is off
-	Skew     time.Duration // how far this machine's clock is ahead of the vendors'; zero: agrees or not known
+	Sources []Source      // those that are on
+	Skew    time.Duration // how far this machine's clock is ahead of the vendors'; zero: agrees or not known
+
+	Equiwatt *Equivents // the state of Equiwatt's one device; nil: the source is off
 }
 
 // Link is what there is to know about the way to a vendor's API.
 type Link struct {
-	Error    string        // why the newest answer was bad; empty: it was good, or there was none
-	Up       *bool         // the API answers; nil: never asked
-	LastGood time.Time     // zero: never
-	LastHook time.Time     // the last webhook; zero: none ever
-	Urgent   bool          // a webhook waits for the API to agree
-	Pivotal  bool          // the next good answer decides something by itself
-	Known    []event.Event // what the API last showed as running
+	Error    string    // why the newest answer was bad; empty: it was good, or there was none
+	Up       *bool     // the API answers; nil: never asked
+	LastGood time.Time // zero: never
+	LastHook time.Time // the last webhook; zero: none ever
+	Urgent   bool      // a webhook waits for the API to agree
+	Pivotal  bool      // the next good answer decides something by itself
+
+	// Known are the windows that Equiwatt's API showed as running when it last
+	// answered; what an answer leaves out is news only beside them.
+	Known []event.Event
+}
+
+// Source returns what is known of a source; the zero Source: it is off.
+func (v View) Source(name string) Source {
+	for _, s := range v.Sources {
+		if s.Name == name {
+			return s
+		}
+	}
+	return Source{}
 }
 
 // Link returns what there is to know about a source's way to its API.
-func (v View) Link(source string) Link {
-	if q := v.Equiwatt; q != nil && source == "equiwatt" {
-		return Link{Error: q.CloudError, Up: q.Cloud, LastGood: q.LastPoll, LastHook: q.LastHook, Urgent: q.Urgent, Pivotal: q.Pivotal, Known: q.Known}
-	}
-	return Link{}
-}
+func (v View) Link(source string) Link { return v.Source(source).Link }
 
 // Settled reports whether there is nothing to say, and nothing on its way.
 func (v View) Settled() bool {
-	return v.Equiwatt == nil || len(v.Equiwatt.Due) == 0 && !v.Equiwatt.Flying
+	return !slices.ContainsFunc(v.Sources, func(s Source) bool { return s.Flying || len(s.Due) > 0 })
 }
 
 // Due returns what is to be said now, in this order.
-func (v View) Due() []Moment {
-	if v.Equiwatt == nil {
-		return nil
+func (v View) Due() (list []Moment) {
+	for _, s := range v.Sources {
+		if list == nil {
+			list = s.Due
+		} else {
+			list = append(slices.Clip(list), s.Due...)
+		}
 	}
-	return v.Equiwatt.Due
+	return list
 }
 
 // Equivents is what is known of Equiwatt's demand-response events.
@@ -57,6 +72,7 @@ type Equivents struct {
 	Rehearsal bool      // a rehearsal runs, shown or not
 	Month     *int      // starts in the calendar month of the household; nil: nothing known yet
 
+	Asked      bool      // the API is asked: there is a token
 	Cloud      *bool     // the API answers; nil: no token, or never asked
 	CloudError string    // why the newest answer was bad, one sentence; empty: it was good
 	LastPoll   time.Time // the last good answer; zero: none ever
@@ -71,13 +87,6 @@ type Equivents struct {
 	// Pivotal: the next good answer decides something by itself, even where it
 	// says nothing new, and so belongs into the journal.
 	Pivotal bool
-
-	// Known are the windows that the API showed as running when it last
-	// answered; what an answer leaves out is news only beside them.
-	Known []event.Event
-
-	Due    []Moment // what is to be said now, in this order
-	Flying bool     // something was sent and has not arrived yet
 }
 
 // Equivent is one demand-response event of one account.
