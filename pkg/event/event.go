@@ -48,6 +48,10 @@ type Event struct {
 	// Data holds the vendor's own fields as they came, a JSON object without
 	// personal ones; nil where there are none.
 	Data json.RawMessage
+
+	// Quiet: it was decoded anew from what came long ago. It changes what is
+	// known, and is no reason to say anything.
+	Quiet bool
 }
 
 // Window is a span in which a household is asked to shift its use, half open.
@@ -143,6 +147,7 @@ const (
 	ViaMQTT    = "mqtt"    // a webhook forwarded by Home Assistant
 	ViaPoll    = "poll"    // the answer to a question of ours
 	ViaCommand = "command" // a household's command
+	ViaReplay  = "replay"  // decoded anew from a delivery that was kept
 )
 
 // Verdicts on a delivery.
@@ -163,4 +168,17 @@ type Delivery struct {
 	Query    string
 	Body     []byte // exactly the bytes received
 	Verdict  string // set by the journal where it is empty
+	Replays  int64  // the delivery that this one decodes anew; zero: it came by itself
+
+	// The journal tells these of what it has stored.
+	Size   int       // bytes of the body, of which a list holds the beginning only
+	News   int       // how many of its events were new
+	Spoken time.Time // when the broker had what they changed; zero: not yet, nothing, or not known
+}
+
+// Telling is how far the saying of one moment got.
+type Telling struct {
+	Moment string    // its id, as in the message
+	Sent   time.Time // zero: not known
+	AtRest time.Time // when the broker had it; zero: not yet
 }

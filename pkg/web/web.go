@@ -39,6 +39,8 @@ type Server struct {
 	// is nothing to command, and no buttons.
 	Command func(ctx context.Context, name, payload string) error
 
+	Records Records
+
 	// Loopback: the listener is on a loopback address, so only its names are
 	// ours. A foreign name that leads here would let a foreign site read the
 	// page in a visitor's browser, hook token included (DNS rebinding).
