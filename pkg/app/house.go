@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"sync"
@@ -80,8 +81,10 @@ func (h *house) remember() {
 }
 
 // subject returns where a device stands in topics: plain, or with a hash
-// behind where another owns that. Who owns a name owns it for ever.
+// behind where another owns that. Who owns a name owns it for ever. An empty
+// plain is the id made safe.
 func (h *house) subject(source, id, plain string) string {
+	plain = cmp.Or(plain, homeassistant.Slug(id))
 	for _, name := range []string{plain, homeassistant.Hashed(plain, id)} {
 		key := "subject." + source + "." + name
 		owner, taken := h.journal.Setting(key)

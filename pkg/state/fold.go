@@ -30,8 +30,9 @@ type Rules struct {
 	Zone  *time.Location // months and days are counted in it
 	Since time.Time      // when this process began
 
-	// Subject is where a device stands in topics and ids: plain, or another
-	// where that is taken. The answer stays the same for ever.
+	// Subject is where a device stands in topics and ids: plain (empty: its id
+	// made safe), or another where that is taken. The answer stays the same
+	// for ever.
 	Subject func(source, id, plain string) string
 
 	Equiwatt *EquiwattRules
