@@ -388,3 +388,41 @@ func TestPollRestsWithoutACall(t *testing.T) {
 		}
 	})
 }
+
+// A plan says when there is something to ask; where there is nothing any more,
+// nobody is told, and asking does not turn in a circle.
+func TestPollAsksByPlan(t *testing.T) {
+	polling(t, m, func(a *api) {
+		plan := []time.Duration{5 * s, 7 * s, 200 * s}
+		a.Due = func(time.Time) (at time.Time) {
+			a.set(func() {
+				if len(plan) > 0 {
+					at = a.began.Add(plan[0])
+				}
+			})
+			return at
+		}
+		var asks atomic.Int64
+		ask := a.Ask
+		a.Ask = func(ctx context.Context, wait func(context.Context) error) (event.Answer, error) {
+			asks.Add(1)
+			if time.Since(a.began) >= 200*s {
+				return event.Answer{}, nil
+			}
+			a.set(func() { plan = plan[1:] })
+			return ask(ctx, wait)
+		}
+		expect(t, "the first two", a.until(199*s), 5*s, 7*s)
+		expect(t, "nothing any more", a.until(203*s-1), 5*s, 7*s)
+		if n := asks.Load(); n > 5 || len(a.told()) != 2 {
+			t.Errorf("asked %d times, told %d", n, len(a.told()))
+		}
+		a.set(func() { plan = []time.Duration{0} })
+		a.Look()
+		before := asks.Load()
+		a.until(204 * s)
+		if asks.Load() == before {
+			t.Error("Look did not make it look at the plan")
+		}
+	})
+}
