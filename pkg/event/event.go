@@ -51,7 +51,7 @@ type Event struct {
 
 	// Quiet: it was decoded anew from what came long ago. It changes what is
 	// known, and is no reason to say anything.
-	Quiet bool
+	Quiet bool `json:",omitzero"`
 }
 
 // Window is a span in which a household is asked to shift its use, half open.
