@@ -15,6 +15,7 @@ var plan = map[string][]string{
 	"pkg/event":              {},
 	"pkg/vendors/rest":       {"pkg/event"},
 	"pkg/vendors/equiwatt":   {"pkg/event", "pkg/vendors/rest"},
+	"pkg/vendors/openvolt":   {"pkg/event", "pkg/vendors/rest"},
 	"pkg/vendors/ecomon":     {"pkg/event", "pkg/vendors/rest"},
 	"pkg/intake":             {"pkg/event"},
 	"pkg/journal":            {"pkg/event"},
