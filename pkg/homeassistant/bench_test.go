@@ -1,7 +1,10 @@
 package homeassistant
 
 import (
+	"runtime"
+	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -87,4 +90,65 @@ func BenchmarkRender(b *testing.B) {
 			moment(m, now)
 		}
 	})
+}
+
+// many is a View of that many devices, and change makes one of them differ.
+func many(n int) (v state.View, change func(i int)) {
+	s := state.Source{Name: "equiwatt"}
+	for i := range n {
+		s.Devices = append(s.Devices, &state.Device{Source: "equiwatt", Subject: strconv.Itoa(i), State: &state.Equivents{Month: ptr(0)}})
+	}
+	v = state.View{Sources: []state.Source{s}}
+	return v, func(i int) {
+		devices := slices.Clone(v.Sources[0].Devices)
+		d := *devices[i%n]
+		d.State = &state.Equivents{Month: ptr(i)}
+		devices[i%n] = &d
+		v.Sources[0].Devices = devices
+	}
+}
+
+// BenchmarkReconnect is everything that three thousand devices have to say
+// after a connect, until a real broker has taken all of it.
+func BenchmarkReconnect(b *testing.B) {
+	const devices = 3000
+	m, h := newBroker(b), newHouse(b)
+	p := h.publisher(m.addr)
+	v, _ := many(devices)
+	helpers := sync.WaitGroup{}
+	defer helpers.Wait()
+	helpers.Go(p.collect)
+	defer close(p.tokens)
+	client := dial(b, p)
+	b.ReportAllocs()
+	for b.Loop() {
+		p.begin(client, v)
+		for len(p.tokens) > 0 {
+			runtime.Gosched()
+		}
+	}
+	b.ReportMetric(float64(2*devices), "messages")
+}
+
+// BenchmarkOneOfMany is a change of one device among few and among many.
+func BenchmarkOneOfMany(b *testing.B) {
+	for _, n := range []int{3, 3000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			m, h := newBroker(b), newHouse(b)
+			p := h.publisher(m.addr)
+			v, change := many(n)
+			helpers := sync.WaitGroup{}
+			defer helpers.Wait()
+			helpers.Go(p.collect)
+			defer close(p.tokens)
+			p.begin(dial(b, p), v)
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				i++
+				change(i)
+				p.say(v, false)
+			}
+		})
+	}
 }
