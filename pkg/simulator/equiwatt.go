@@ -1,21 +1,6 @@
-// Package simulator plays the vendors' side, true to what they document and
-// to what was seen of them, with faults on command: for the demo, and for
-// tests that ask and are told over real HTTP.
-//
-// It keeps the vendors' limits and counts who breaks them. It does nothing by
-// itself: what happens, happens because it was called, and at the time its
-// clock tells.
 package simulator
 
-import (
-	"context"
-	"errors"
-	"fmt"
-	"net"
-	"net/http"
-	"sync"
-	"time"
-)
+import "time"
 
 // EquiventsPath is where Equiwatt's API is asked, last slash included.
 const EquiventsPath = "/api/v3/equivents/"
@@ -23,27 +8,13 @@ const EquiventsPath = "/api/v3/equivents/"
 // Equiwatt is the cloud of one account: its API is the handler, its webhooks
 // are sent by Deliver and Demo. It is safe for concurrent use.
 type Equiwatt struct {
-	token string
-	now   func() time.Time
+	cloud
 
-	mu        sync.Mutex
+	token     string
 	equivents []*equivent // by the order of their beginning
 	length    time.Duration
 	nullEnd   bool
-	skew      time.Duration
-
-	faults   []Fault
-	released chan struct{} // closed: nobody is kept waiting
-
-	calls    []Call
-	counted  []time.Time
-	violated []string
-
-	triggers map[string]Trigger
-	waiting  []letter
-	sent     []Receipt
-
-	server *http.Server
+	triggers  map[string]Trigger
 }
 
 // equivent is one demand-response event.
@@ -56,50 +27,11 @@ type equivent struct {
 // NewEquiwatt returns a cloud where nothing has happened yet, whose API takes
 // that token (without the word Bearer). Now is its clock; nil is time.Now.
 func NewEquiwatt(token string, now func() time.Time) *Equiwatt {
-	if now == nil {
-		now = time.Now
-	}
-	return &Equiwatt{token: token, now: now, released: make(chan struct{}), triggers: map[string]Trigger{}}
-}
-
-// Open serves the API on addr, e.g. "127.0.0.1:0", until Close, and returns
-// its URL.
-func (s *Equiwatt) Open(addr string) (url string, err error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return "", fmt.Errorf("simulator: listen: %w", err)
-	}
-	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
-	s.mu.Lock()
-	twice := s.server != nil
-	if !twice {
-		s.server = server
-	}
-	s.mu.Unlock()
-	if twice {
-		return "", errors.Join(errors.New("simulator: it is open already"), l.Close())
-	}
-	go func() { _ = server.Serve(l) }() // ends with Close
-	return "http://" + l.Addr().String() + EquiventsPath, nil
-}
-
-// Close ends Open, and whoever was kept waiting gets his answer. It may be
-// opened again, as after an outage.
-func (s *Equiwatt) Close() error {
-	s.Release()
-	s.mu.Lock()
-	server := s.server
-	s.server = nil
-	s.mu.Unlock()
-	if server == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		return errors.Join(err, server.Close())
-	}
-	return nil
+	s := &Equiwatt{cloud: newCloud(now), token: token, triggers: map[string]Trigger{}}
+	s.base, s.limits = EquiventsPath, []limit{{perMinute, time.Minute}, {perSecond, time.Second}}
+	s.guard, s.refuse = s.mayAsk, equiwattRefusal
+	s.handle("GET "+EquiventsPath, s.answer)
+	return s
 }
 
 // Start begins an equivent at that time, in whole seconds, and its webhook
@@ -113,7 +45,7 @@ func (s *Equiwatt) Start(at time.Time) {
 		e.plan = e.start.Add(s.length)
 	}
 	s.equivents = append(s.equivents, e)
-	s.post(Started, e)
+	s.tell(Started, e)
 }
 
 // End ends the running equivent at that time, in whole seconds, and its
@@ -126,7 +58,7 @@ func (s *Equiwatt) End(at time.Time) bool {
 		return false
 	}
 	e.end = at.Truncate(time.Second).UTC()
-	s.post(Ended, e)
+	s.tell(Ended, e)
 	return true
 }
 
@@ -198,11 +130,4 @@ func (s *Equiwatt) newest() (found *equivent) {
 		}
 	}
 	return found
-}
-
-// Skew sets the Date header's clock ahead of the simulator's.
-func (s *Equiwatt) Skew(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.skew = d
 }

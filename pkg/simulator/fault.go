@@ -2,17 +2,20 @@ package simulator
 
 import (
 	"bytes"
-	"encoding/json"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // Fault is a way in which the API fails. What is called the true answer is a
-// 401 for who asks without the right token.
+// 401 for who asks without the right key. A call over the vendor's limits is
+// answered 429, whatever is broken.
 type Fault struct {
 	apply func(*answer)
-	times int // zero: until it is mended
+	times int    // zero: until it is mended
+	path  string // of the calls it is for begins so
 }
 
 // For is the same fault for the next n calls only; for less than one it is
@@ -25,43 +28,50 @@ func (f Fault) For(n int) Fault {
 	return f
 }
 
+// On is the same fault for calls only whose path begins so.
+func (f Fault) On(path string) Fault {
+	f.path = path
+	return f
+}
+
 // Break makes the API fail from the next call on. Faults follow each other in
 // the order they came; one that is not For a number of calls stays.
-func (s *Equiwatt) Break(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (c *cloud) Break(faults ...Fault) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, f := range faults {
 		if f.apply != nil {
-			s.faults = append(s.faults, f)
+			c.faults = append(c.faults, f)
 		}
 	}
 }
 
 // Mend ends all faults, but leaves waiting whom Slow keeps.
-func (s *Equiwatt) Mend() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = nil
+func (c *cloud) Mend() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.faults = nil
 }
 
 // Release lets go whom Slow keeps waiting; they get the true answer.
-func (s *Equiwatt) Release() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	close(s.released)
-	s.released = make(chan struct{})
+func (c *cloud) Release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.released)
+	c.released = make(chan struct{})
 }
 
 // fault takes the fault of this call; the caller holds the lock.
-func (s *Equiwatt) fault() (f Fault, broken bool) {
-	if len(s.faults) == 0 {
+func (c *cloud) fault(r *http.Request) (f Fault, broken bool) {
+	i := slices.IndexFunc(c.faults, func(f Fault) bool { return strings.HasPrefix(r.URL.Path, f.path) })
+	if i < 0 {
 		return f, false
 	}
-	f = s.faults[0]
+	f = c.faults[i]
 	if f.times == 1 {
-		s.faults = s.faults[1:]
+		c.faults = slices.Delete(c.faults, i, i+1)
 	} else if f.times > 1 {
-		s.faults[0].times--
+		c.faults[i].times--
 	}
 	return f, true
 }
@@ -76,12 +86,6 @@ func TooMany(retryAfter string) Fault {
 		h.Set("Retry-After", retryAfter)
 	}
 	return Raw(http.StatusTooManyRequests, h, `{"detail":"Request was throttled."}`)
-}
-
-// Failure answers 200 with success:false and that message.
-func Failure(message string) Fault {
-	text, _ := json.Marshal(reply{Message: &message}) // text only: cannot fail
-	return Raw(http.StatusOK, nil, string(text))
 }
 
 // WebPage answers 200 with HTML, as a captive portal does.
