@@ -33,7 +33,7 @@ type Source struct {
 	Limit int64    // bytes of a body
 
 	// Verify proves a delivery by the vendor's own signature and returns the
-	// bytes that are proven. Nil: the token in the path is all the proof there
+	// bytes that are proven: they are decoded, and the body is kept as it came. Nil: the token in the path is all the proof there
 	// is, and the source may be heard over MQTT too.
 	Verify func(h http.Header, body []byte) ([]byte, error)
 
@@ -171,15 +171,16 @@ func (h *Hooks) take(w http.ResponseWriter, r *http.Request, s Source, kind stri
 	h.bytes.Add(int64(len(body)) - size)
 	size = int64(len(body))
 	d := event.Delivery{Received: h.Now(), Source: s.Name, Kind: kind, Via: event.ViaHTTP, Query: r.URL.RawQuery, Body: body, Header: harmless(r.Header)}
+	proven := d
 	if s.Verify != nil {
-		if d.Body, err = s.Verify(r.Header, body); err != nil {
+		if proven.Body, err = s.Verify(r.Header, body); err != nil {
 			h.refuse(w, s, RefusedSignature, http.StatusUnauthorized)
 			return
 		}
 	}
 	// What has come whole is kept, even where the sender did not wait for the
 	// answer: Equiwatt is not known to send it again.
-	if err := h.Record(context.WithoutCancel(r.Context()), d, s.Decode(d)); err != nil {
+	if err := h.Record(context.WithoutCancel(r.Context()), d, s.Decode(proven)); err != nil {
 		h.refuse(w, s, RefusedStore, http.StatusServiceUnavailable)
 	}
 }

@@ -6,10 +6,10 @@
 //
 // Key rule: a delivery has no identity and no time of its own, so an event has
 // the key "<hash>/<hour>/<index>": the first 16 hexadecimal digits of the
-// SHA-256 of the proven body, the clock hour of its arrival in UTC as
-// 2006010215, and which of the delivery's alerts it is. The same body again in
-// the same clock hour is thus the same thing told again; in the next hour it is
-// a new alert, for a household may well use as much again.
+// SHA-256 of the body without blanks between its tokens, the clock hour of its
+// arrival in UTC as 2006010215, and which of the delivery's alerts it is. The
+// same body again in the same clock hour is thus the same thing told again; in
+// the next hour it is a new alert, for a household may well use as much again.
 //
 // Each alert is a Notice whose Code is the vendor's own `event` and whose
 // Subject is the `deviceId`; what names no device has no Subject. A delivery

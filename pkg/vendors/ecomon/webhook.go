@@ -23,7 +23,13 @@ const (
 // is told as event.Undecodable.
 func Decode(d event.Delivery) []event.Event {
 	seen := d.Received.UTC()
-	hash := sha256.Sum256(d.Body)
+	// A body that was kept as it came has the key of the form that was proven.
+	var compact bytes.Buffer
+	if json.Compact(&compact, d.Body) != nil {
+		compact.Reset()
+		compact.Write(d.Body)
+	}
+	hash := sha256.Sum256(compact.Bytes())
 	key := hex.EncodeToString(hash[:8]) + "/" + seen.Format("2006010215") + "/"
 	var events []event.Event
 	for i, a := range alerts(d.Body) {
