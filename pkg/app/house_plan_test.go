@@ -11,21 +11,22 @@ const module = "github.com/grid2mqtt/grid2mqtt/"
 
 // plan is which rooms a room may know; every other of ours is a stranger.
 var plan = map[string][]string{
-	"addon":                  {},
-	"pkg/event":              {},
-	"pkg/vendors/rest":       {"pkg/event"},
-	"pkg/vendors/equiwatt":   {"pkg/event", "pkg/vendors/rest"},
-	"pkg/vendors/openvolt":   {"pkg/event", "pkg/vendors/rest"},
-	"pkg/vendors/ecomon":     {"pkg/event", "pkg/vendors/rest"},
-	"pkg/intake":             {"pkg/event"},
-	"pkg/journal":            {"pkg/event"},
-	"pkg/state":              {"pkg/event"},
-	"pkg/homeassistant":      {"pkg/event", "pkg/state"},
-	"pkg/web":                {"pkg/event", "pkg/state"},
-	"pkg/simulator":          {"pkg/event"},
-	"pkg/vendors/vendortest": {"pkg/event"},
-	"cmd/grid2mqtt":          {"addon", "pkg/app", "pkg/event", "pkg/state", "pkg/intake", "pkg/journal", "pkg/homeassistant", "pkg/web", "pkg/vendors/rest", "pkg/vendors/equiwatt"},
-	"pkg/app":                {"pkg/event", "pkg/state", "pkg/intake", "pkg/journal", "pkg/homeassistant", "pkg/web", "pkg/vendors/rest", "pkg/vendors/equiwatt"},
+	"addon":                     {},
+	"pkg/event":                 {},
+	"pkg/vendors/rest":          {"pkg/event"},
+	"pkg/vendors/equiwatt":      {"pkg/event", "pkg/vendors/rest"},
+	"pkg/vendors/openvolt":      {"pkg/event", "pkg/vendors/rest"},
+	"pkg/vendors/ecomon":        {"pkg/event", "pkg/vendors/rest"},
+	"pkg/vendors/powerresponse": {"pkg/event", "pkg/vendors/rest"},
+	"pkg/intake":                {"pkg/event"},
+	"pkg/journal":               {"pkg/event"},
+	"pkg/state":                 {"pkg/event"},
+	"pkg/homeassistant":         {"pkg/event", "pkg/state"},
+	"pkg/web":                   {"pkg/event", "pkg/state"},
+	"pkg/simulator":             {"pkg/event"},
+	"pkg/vendors/vendortest":    {"pkg/event"},
+	"cmd/grid2mqtt":             {"addon", "pkg/app", "pkg/event", "pkg/state", "pkg/intake", "pkg/journal", "pkg/homeassistant", "pkg/web", "pkg/vendors/rest", "pkg/vendors/equiwatt"},
+	"pkg/app":                   {"pkg/event", "pkg/state", "pkg/intake", "pkg/journal", "pkg/homeassistant", "pkg/web", "pkg/vendors/rest", "pkg/vendors/equiwatt"},
 }
 
 // TestThePlanOfTheHouse compares what each room imports, directly or through
