@@ -37,6 +37,11 @@ type Source struct {
 	// is, and the source may be heard over MQTT too.
 	Verify func(h http.Header, body []byte) ([]byte, error)
 
+	// Challenge answers a vendor that asks whether this address is ours, by
+	// GET or by POST; nothing of it is recorded. ok is false where this is no
+	// such question, or it is not to be answered now. Nil: the vendor never asks.
+	Challenge func(r *http.Request, body []byte) (answer []byte, contentType string, ok bool)
+
 	// Decode turns a proven delivery into events; it never fails.
 	Decode func(d event.Delivery) []event.Event
 }
@@ -81,6 +86,7 @@ func (h *Hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case ok && r.Method == http.MethodPost:
 		h.take(w, r, source, kind)
+	case ok && r.Method == http.MethodGet && challenged(w, r, source, nil):
 	case ok && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		fmt.Fprintf(w, "This is the right address for %s's webhooks. They come as POST.\n", source.Name)
@@ -88,6 +94,19 @@ func (h *Hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		drain(r)
 		notFound(w)
 	}
+}
+
+// challenged answers a challenge, if it is one.
+func challenged(w http.ResponseWriter, r *http.Request, s Source, body []byte) bool {
+	if s.Challenge == nil {
+		return false
+	}
+	answer, contentType, ok := s.Challenge(r, body)
+	if ok {
+		w.Header().Set("Content-Type", contentType)
+		_, _ = w.Write(answer)
+	}
+	return ok
 }
 
 // drain reads what a sender is still sending, within bounds: if the connection
@@ -170,6 +189,9 @@ func (h *Hooks) take(w http.ResponseWriter, r *http.Request, s Source, kind stri
 	}
 	h.bytes.Add(int64(len(body)) - size)
 	size = int64(len(body))
+	if challenged(w, r, s, body) {
+		return
+	}
 	d := event.Delivery{Received: h.Now(), Source: s.Name, Kind: kind, Via: event.ViaHTTP, Query: r.URL.RawQuery, Body: body, Header: harmless(r.Header)}
 	proven := d
 	if s.Verify != nil {
