@@ -288,8 +288,12 @@ func (a *App) newPoller(ctx context.Context, s source) *intake.Poller {
 	}
 	return intake.NewPoller(&intake.Poller{
 		Interval: s.poll.interval, Limit: &s.poll.limit, Urgent: s.poll.urgent.Load,
-		Ask: func(ctx context.Context, wait func(context.Context) error) (event.Answer, error) {
-			return s.poll.ask(ctx, a, wait)
+		Ask: func(ctx context.Context, wait func(context.Context) error) (answer event.Answer, err error) {
+			err = s.poll.alone(ctx, func() (err error) {
+				answer, err = s.poll.ask(ctx, a, wait)
+				return err
+			})
+			return answer, err
 		},
 		Due:  due,
 		Done: func(ctx context.Context, answer event.Answer, err error) { a.answered(ctx, s, answer, err) },

@@ -21,6 +21,8 @@ type source struct {
 	hooks       intake.Source
 	poll        *polled
 	command     func(ctx context.Context, a *App, s source, subject, command, payload string)
+	registrar   *registrar // nil: the vendor lets nobody manage webhooks but by hand
+	byHand      string     // how that is done, one sentence
 }
 
 // polled is a vendor whose API is asked.
@@ -34,6 +36,8 @@ type polled struct {
 	// ask makes the calls of one question, each after wait.
 	ask func(ctx context.Context, a *App, wait func(context.Context) error) (event.Answer, error)
 
+	once   sync.Once     // makes turn
+	turn   chan struct{} // held by who calls the API
 	poller *intake.Poller
 	urgent atomic.Bool // a webhook waits for the API to agree
 	asks   any         // what the plan was last made of; the publisher's loop owns it
