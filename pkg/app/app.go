@@ -306,6 +306,7 @@ func (a *App) run(ctx context.Context, hooks, page net.Listener) {
 	door := newServer(a.door, a.logger("hooks"))
 	window := newServer((&web.Server{
 		Page: a.page, Allowed: a.host.Allowed, Loopback: a.host.Allowed == nil && loopback(page.Addr()), Healthy: a.healthy, Metrics: a.metrics.WritePrometheus, Command: a.command, Log: a.logger("web"),
+		Records: a.records(),
 	}).Handler(), a.logger("web"))
 	a.say(hooks, page)
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))

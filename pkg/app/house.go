@@ -137,12 +137,13 @@ func (h *house) view() state.View {
 func (h *house) mark(id string, s state.Said, at time.Time) {
 	h.mu.Lock()
 	h.fold.Mark(id, s)
+	seq := h.seq
 	h.mu.Unlock()
 	switch s {
 	case state.Sent:
-		h.journal.MarkMoments(journal.Sent, at, id)
+		h.journal.MarkMoments(journal.Sent, at, seq, id)
 	case state.AtRest:
-		h.journal.MarkMoments(journal.AtRest, at, id)
+		h.journal.MarkMoments(journal.AtRest, at, seq, id)
 	}
 }
 

@@ -149,7 +149,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("delivery", told)
-	d.ID = stored.Delivery
+	d.ID, d.Size, d.News = stored.Delivery, len(d.Body), len(events)
 	if diff := cmp.Diff(d, got, equal...); diff != "" {
 		t.Error(diff)
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -102,6 +103,54 @@ func BenchmarkEvents100k(b *testing.B) {
 			b.Fatal(count)
 		}
 	}
+}
+
+func BenchmarkDeliveries100k(b *testing.B) {
+	j := openBench(b, b.TempDir())
+	var n atomic.Int64
+	var group sync.WaitGroup
+	for range 64 {
+		group.Go(func() {
+			for i := n.Add(1); i <= 100_000; i = n.Add(1) {
+				d, events := hook(i)
+				d.Body = fmt.Appendf(nil, `{"start_time":%d,"direction":"powerDOWN","note":%q}`, i, strings.Repeat("it is cold ", 10))
+				if i == 100 {
+					d.Verdict = event.Unread
+				}
+				if _, err := j.Append(b.Context(), d, events); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	for _, c := range []struct {
+		name string
+		q    Query
+		want int
+	}{
+		{"newest", Query{}, 50},
+		{"oldest", Query{Before: 51}, 50},
+		{"a verdict of one", Query{Verdict: event.Unread}, 1},
+		{"a source of none", Query{Source: "ecomon"}, 0},
+		{"a time of none", Query{Until: noon.AddDate(-10, 0, 0)}, 0},
+		{"a text of none", Query{Text: "warm"}, 0},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				if list, err := j.Deliveries(b.Context(), c.q); err != nil || len(list) != c.want {
+					b.Fatal(len(list), err)
+				}
+			}
+		})
+	}
+	b.Run("counts", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := j.Counts(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
 
 func openBench(b *testing.B, dir string) *Journal {

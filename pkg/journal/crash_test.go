@@ -49,7 +49,7 @@ func loadChild(dir string) int {
 					if err := j.Set(context.Background(), fmt.Sprint("s", w), key); err == nil {
 						say("setting s%d %s\n", w, key)
 					}
-					j.MarkMoments(AtRest, noon, key)
+					j.MarkMoments(AtRest, noon, 0, key)
 					if err := j.Flush(context.Background()); err == nil {
 						say("moment %s\n", key)
 					}

@@ -150,10 +150,11 @@ func salvage(path, query string, pragmas ...string) salvaged {
 		}
 	})
 	s.whole = err == nil
-	_ = c.each("SELECT id, state, at FROM moments ORDER BY seq DESC LIMIT ?", func(row []driver.Value) {
+	_ = c.each("SELECT id, state, at, seq FROM moments ORDER BY seq DESC LIMIT ?", func(row []driver.Value) {
 		id, ok := row[0].(string)
 		if state, isNumber := row[1].(int64); ok && isNumber {
-			s.marks[id] = mark{state: MomentState(state), at: toTime(row[2])}
+			seq, _ := row[3].(int64)
+			s.marks[id] = mark{state: MomentState(state), at: toTime(row[2]), seq: seq}
 		}
 	}, int64(maxSalvaged))
 	s.last, _ = strconv.ParseInt(s.settings[floorKey], 10, 64)

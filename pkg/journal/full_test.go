@@ -274,7 +274,7 @@ func fullAtRestart(dir string, d disk, isFull bool) error {
 	if err := appendBig(j); err != nil {
 		return err
 	}
-	j.MarkMoments(AtRest, noon, "m")
+	j.MarkMoments(AtRest, noon, 0, "m")
 	if err := j.Close(); err != nil {
 		return err
 	}

@@ -64,6 +64,8 @@ type Journal struct {
 	last    atomic.Int64
 	tail    tail
 	readers readers
+	counts  counts
+	thinned atomic.Int64 // how often rows went away
 
 	mu       sync.Mutex // guards what follows
 	settings map[string]string
@@ -71,6 +73,7 @@ type Journal struct {
 	order    []string        // their ids, oldest first
 	pending  changes         // what of them is not on the disk yet
 	markSoon bool            // a timer will wake the writer for marks
+	toldSoon bool            // … for when deliveries were spoken of
 	failure  string          // why nothing is stored; empty: all is well
 	aside    string          // which file was set aside; empty: none
 	damage   error           // what a reader found broken; nil: nothing

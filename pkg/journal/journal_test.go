@@ -146,7 +146,7 @@ func TestGroupCommit(t *testing.T) {
 func TestClose(t *testing.T) {
 	j := openAt(t, t.TempDir())
 	mustAppend(t, j, delivery("x"), window("a", noon))
-	j.MarkMoments(AtRest, noon, "m")
+	j.MarkMoments(AtRest, noon, 0, "m")
 	var group sync.WaitGroup
 	stored := make(chan int64, 64)
 	for i := range 64 {

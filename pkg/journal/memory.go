@@ -60,6 +60,8 @@ const (
 type mark struct {
 	state MomentState
 	at    time.Time
+	sent  time.Time // zero: not known
+	seq   int64     // the newest event when it was sent; zero: not known
 }
 
 // maxMarks is how many of the newest marks stay in memory: should the file
@@ -72,6 +74,9 @@ func (j *Journal) note(id string, m mark) {
 	old, ok := j.marks[id]
 	if ok && old.state >= m.state {
 		return
+	}
+	if ok {
+		m.sent, m.seq = old.sent, old.seq
 	}
 	j.marks[id] = m
 	j.pending.marks[id] = m
@@ -113,14 +118,19 @@ const markWithin = 20 * time.Millisecond
 
 // MarkMoments notes how far the telling of moments got. It does not wait: the
 // marks go to the disk with the next commit, in 20 ms at the latest. A mark
-// never takes a later one back.
-func (j *Journal) MarkMoments(state MomentState, at time.Time, ids ...string) {
+// never takes a later one back. seq is the newest event when they were sent;
+// zero: it is not known.
+func (j *Journal) MarkMoments(state MomentState, at time.Time, seq int64, ids ...string) {
 	if !storable(at) || at.IsZero() {
 		at = j.now()
 	}
+	m := mark{state: state, at: at, seq: seq}
+	if state == Sent {
+		m.sent = at
+	}
 	j.mu.Lock()
 	for _, id := range ids {
-		j.note(id, mark{state: state, at: at})
+		j.note(id, m)
 	}
 	j.mu.Unlock()
 	j.soon()
@@ -141,19 +151,20 @@ func (j *Journal) soon() {
 type changes struct {
 	settings map[string]string
 	marks    map[string]mark
+	spoken   map[int64]int64 // of deliveries, Unix nanoseconds
 }
 
 func noChanges() changes {
-	return changes{settings: map[string]string{}, marks: map[string]mark{}}
+	return changes{settings: map[string]string{}, marks: map[string]mark{}, spoken: map[int64]int64{}}
 }
 
-func (c changes) empty() bool { return len(c.settings) == 0 && len(c.marks) == 0 }
+func (c changes) empty() bool { return len(c.settings) == 0 && len(c.marks) == 0 && len(c.spoken) == 0 }
 
 // waitingChanges returns a copy, for they may change while it is written.
 func (j *Journal) waitingChanges() changes {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return changes{settings: maps.Clone(j.pending.settings), marks: maps.Clone(j.pending.marks)}
+	return changes{settings: maps.Clone(j.pending.settings), marks: maps.Clone(j.pending.marks), spoken: maps.Clone(j.pending.spoken)}
 }
 
 // written notes that changes are on the disk; what changed since is not.
@@ -169,6 +180,9 @@ func (j *Journal) written(c changes) {
 		if j.pending.marks[id] == m {
 			delete(j.pending.marks, id)
 		}
+	}
+	for id := range c.spoken {
+		delete(j.pending.spoken, id)
 	}
 }
 

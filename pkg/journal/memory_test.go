@@ -41,10 +41,10 @@ func TestMoments(t *testing.T) {
 		}
 	}
 	want("a", None)
-	j.MarkMoments(Sent, noon, "a", "b")
+	j.MarkMoments(Sent, noon, 0, "a", "b")
 	want("a", Sent)
-	j.MarkMoments(AtRest, noon, "a")
-	j.MarkMoments(Sent, noon, "a")
+	j.MarkMoments(AtRest, noon, 0, "a")
+	j.MarkMoments(Sent, noon, 0, "a")
 	want("a", AtRest)
 	if err := j.Flush(t.Context()); err != nil {
 		t.Fatal(err)
@@ -55,7 +55,7 @@ func TestMoments(t *testing.T) {
 	want("a", AtRest)
 	want("b", Sent)
 	want("c", None)
-	j.MarkMoments(Sent, time.Time{}, "a", "c") // memory does not know that it rests
+	j.MarkMoments(Sent, time.Time{}, 0, "a", "c") // memory does not know that it rests
 	want("a", AtRest)
 	if err := j.Flush(t.Context()); err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestMoments(t *testing.T) {
 func TestMarksInMemoryAreBounded(t *testing.T) {
 	j := openAt(t, t.TempDir())
 	for i := range 5 * maxMarks {
-		j.MarkMoments(AtRest, noon, fmt.Sprint(i))
+		j.MarkMoments(AtRest, noon, 0, fmt.Sprint(i))
 		if i%500 == 0 {
 			if err := j.Flush(t.Context()); err != nil {
 				t.Fatal(err)
@@ -77,7 +77,7 @@ func TestMarksInMemoryAreBounded(t *testing.T) {
 	if err := j.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	j.MarkMoments(AtRest, noon, "last")
+	j.MarkMoments(AtRest, noon, 0, "last")
 	j.mu.Lock()
 	n, o := len(j.marks), len(j.order)
 	j.mu.Unlock()

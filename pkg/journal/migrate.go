@@ -52,6 +52,14 @@ CREATE TABLE probe (
 	id     INTEGER PRIMARY KEY,
 	filler BLOB NOT NULL
 ) STRICT;
+`, `
+ALTER TABLE deliveries ADD COLUMN replays INTEGER; -- the delivery that this one decodes anew
+ALTER TABLE events ADD COLUMN quiet INTEGER;       -- 1: nothing is said because of it
+ALTER TABLE moments ADD COLUMN sent INTEGER;
+CREATE TABLE spoken (
+	id INTEGER PRIMARY KEY, -- of a delivery
+	at INTEGER NOT NULL     -- when the broker had what it changed
+) STRICT;
 `}
 }
 

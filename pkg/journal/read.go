@@ -65,7 +65,7 @@ func (rs *readers) take() (*reader, error) {
 	}
 	r = &reader{db: db}
 	if _, err = db.exec("PRAGMA busy_timeout = 2000; PRAGMA cache_size = -256"); err == nil {
-		r.events, err = db.prepare("SELECT seq, source, subject, key, teller, at, seen, shape, content, data FROM events WHERE seq > ? ORDER BY seq")
+		r.events, err = db.prepare("SELECT seq, source, subject, key, teller, at, seen, shape, content, data, quiet FROM events WHERE seq > ? ORDER BY seq")
 	}
 	if err == nil {
 		r.moment, err = db.prepare("SELECT state FROM moments WHERE id = ?")
@@ -169,6 +169,7 @@ func scanEvent(row []driver.Value, e *event.Event) error {
 	keep(&teller, row[4])
 	e.By = event.Teller(teller)
 	e.At, e.Seen = toTime(row[5]), toTime(row[6])
+	e.Quiet = row[10] != nil
 	e.Window, e.Status, e.Session, e.Notice, e.Data = nil, nil, nil, nil, nil
 	if data, ok := row[9].(string); ok {
 		e.Data = json.RawMessage(data)
@@ -182,95 +183,4 @@ func keep(s *string, v driver.Value) {
 	if t, ok := v.(string); ok && *s != t {
 		*s = t
 	}
-}
-
-// Query selects deliveries.
-type Query struct {
-	Before  int64  // only ids below this; zero: from the newest on
-	Limit   int    // at most so many; zero: 50
-	Source  string // empty: every source
-	Verdict string // empty: every verdict
-}
-
-// listBytes bounds the bodies of one list.
-const listBytes = 4 << 20
-
-const deliveryColumns = "id, received, source, kind, via, verdict, header, query, body, first, events"
-
-// Deliveries returns deliveries, newest first. They are fewer than Limit where
-// their bodies together are over 4 MiB; Before leads on from the last one.
-func (j *Journal) Deliveries(ctx context.Context, q Query) ([]event.Delivery, error) {
-	if q.Before <= 0 {
-		q.Before = 1<<63 - 1
-	}
-	if q.Limit <= 0 {
-		q.Limit = 50
-	}
-	var list []event.Delivery
-	bytes := 0
-	err := j.read(ctx, func(r *reader) error {
-		s, err := r.db.prepare("SELECT " + deliveryColumns + ` FROM deliveries
-			WHERE id < ?1 AND (?2 = '' OR source = ?2) AND (?3 = '' OR verdict = ?3) ORDER BY id DESC LIMIT ?4`)
-		if err != nil {
-			return err
-		}
-		defer s.close()
-		return s.each(ctx, func(row []driver.Value) bool {
-			d := scanDelivery(row)
-			list = append(list, d)
-			bytes += len(d.Body)
-			return bytes < listBytes
-		}, q.Before, q.Source, q.Verdict, int64(q.Limit))
-	})
-	return list, err
-}
-
-// ErrNoDelivery says that no delivery has this id, or no longer.
-var ErrNoDelivery = errors.New("journal: no such delivery")
-
-// Delivery returns one delivery, and the events that it was the first to tell.
-func (j *Journal) Delivery(ctx context.Context, id int64) (event.Delivery, []event.Event, error) {
-	var found event.Delivery
-	var events []event.Event
-	err := j.read(ctx, func(r *reader) error {
-		var first, count int64
-		err := r.db.each("SELECT "+deliveryColumns+" FROM deliveries WHERE id = ?", func(row []driver.Value) {
-			found = scanDelivery(row)
-			first, _ = row[9].(int64)
-			count, _ = row[10].(int64)
-		}, id)
-		if err != nil || count == 0 {
-			return err
-		}
-		return r.events.each(ctx, func(row []driver.Value) bool {
-			e := event.Event{}
-			if err := scanEvent(row, &e); err != nil {
-				return true
-			}
-			if e.Seq < first+count {
-				events = append(events, e)
-			}
-			return e.Seq < first+count-1
-		}, first-1)
-	})
-	if err == nil && found.ID == 0 {
-		err = ErrNoDelivery
-	}
-	return found, events, err
-}
-
-func scanDelivery(row []driver.Value) event.Delivery {
-	var d event.Delivery
-	d.ID, _ = row[0].(int64)
-	d.Received = toTime(row[1])
-	d.Source, _ = row[2].(string)
-	d.Kind, _ = row[3].(string)
-	d.Via, _ = row[4].(string)
-	d.Verdict, _ = row[5].(string)
-	if header, ok := row[6].(string); ok {
-		_ = json.Unmarshal([]byte(header), &d.Header)
-	}
-	d.Query, _ = row[7].(string)
-	d.Body, _ = row[8].([]byte)
-	return d
 }

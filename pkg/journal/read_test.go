@@ -1,16 +1,12 @@
 package journal
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
 )
@@ -87,59 +83,5 @@ func TestTailIsBounded(t *testing.T) {
 	}
 	if _, ok := tl.since(10_000, 1); !ok {
 		t.Error("the end is not known")
-	}
-}
-
-func TestDeliveries(t *testing.T) {
-	j := openAt(t, t.TempDir())
-	for i := range 20 {
-		d := delivery(strings.Repeat("b", i))
-		if i%4 == 0 {
-			d.Source = "ecomon"
-		}
-		if i%5 == 0 {
-			d.Verdict = event.Unread
-		}
-		mustAppend(t, j, d)
-	}
-	for _, c := range []struct {
-		q    Query
-		want []int64
-	}{
-		{Query{Limit: 3}, []int64{20, 19, 18}},
-		{Query{Limit: 3, Before: 18}, []int64{17, 16, 15}},
-		{Query{Source: "ecomon"}, []int64{17, 13, 9, 5, 1}},
-		{Query{Verdict: event.Unread}, []int64{16, 11, 6, 1}},
-		{Query{Verdict: event.Unread, Source: "ecomon"}, []int64{1}},
-		{Query{Source: "nobody"}, nil},
-	} {
-		list, err := j.Deliveries(t.Context(), c.q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []int64
-		for _, d := range list {
-			got = append(got, d.ID)
-			if int64(len(d.Body)) != d.ID-1 {
-				t.Errorf("delivery %d has %d bytes", d.ID, len(d.Body))
-			}
-		}
-		if !cmp.Equal(got, c.want) {
-			t.Errorf("%+v: %v, want %v", c.q, got, c.want)
-		}
-	}
-	if _, _, err := j.Delivery(t.Context(), 99); !errors.Is(err, ErrNoDelivery) {
-		t.Error(err)
-	}
-	for range 6 {
-		mustAppend(t, j, delivery(strings.Repeat("x", 1<<20)))
-	}
-	if list, err := j.Deliveries(t.Context(), Query{}); err != nil || len(list) != 4 {
-		t.Errorf("%d deliveries of 1 MiB in one list: %v", len(list), err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := j.Deliveries(ctx, Query{}); !errors.Is(err, context.Canceled) {
-		t.Error(err)
 	}
 }

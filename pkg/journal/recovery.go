@@ -54,6 +54,7 @@ func (w *writer) openFile() (err error) {
 		return err
 	}
 	w.j.readers.allow(true)
+	w.j.thinned.Add(1)
 	return nil
 }
 

@@ -37,6 +37,10 @@ var sweeps = []struct{ boundary, remove string }{
 				SELECT 1 FROM events new WHERE new.source = old.source AND new.key = old.key AND new.seq > old.seq))
 			ORDER BY seq LIMIT ?3)`,
 	},
+	{
+		"SELECT coalesce((SELECT min(id) FROM deliveries), 0)",
+		"DELETE FROM spoken WHERE id IN (SELECT id FROM spoken WHERE id < ?1 ORDER BY id LIMIT ?3)",
+	},
 }
 
 const oldestNewEvent = `coalesce((SELECT seq FROM events WHERE seen BETWEEN ? AND ? ORDER BY seq LIMIT 1),
@@ -136,7 +140,10 @@ func (w *writer) sweepRows(s *sweep) (n int64, err error) {
 		}
 		s.found = true
 	}
-	return w.db.exec(step.remove, s.boundary, old, int64(sweepBatch))
+	if n, err = w.db.exec(step.remove, s.boundary, old, int64(sweepBatch)); n > 0 {
+		w.j.thinned.Add(1)
+	}
+	return n, err
 }
 
 func (w *writer) endSweep(err error) {

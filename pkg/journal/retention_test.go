@@ -25,7 +25,7 @@ func at(t *testing.T, j *Journal, when time.Time, e event.Event) {
 	d := delivery("x")
 	d.Received, e.At, e.Seen = when, when, when
 	mustAppend(t, j, d, e)
-	j.MarkMoments(AtRest, when, "moment "+e.Key)
+	j.MarkMoments(AtRest, when, 0, "moment "+e.Key)
 	if err := j.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"context"
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 
@@ -24,7 +26,7 @@ type request struct {
 type row struct {
 	event          event.Event
 	shape, content string
-	data           any // nil: none
+	data, quiet    any // nil: none
 }
 
 func newRequest(d event.Delivery, events []event.Event) (*request, error) {
@@ -51,6 +53,9 @@ func newRequest(d event.Delivery, events []event.Event) (*request, error) {
 		if e.Data != nil {
 			w.data = string(e.Data)
 		}
+		if e.Quiet {
+			w.quiet = int64(1)
+		}
 		r.rows = append(r.rows, w)
 	}
 	return r, nil
@@ -67,7 +72,7 @@ func laterSame(events []event.Event, e event.Event) bool {
 
 // statements are what the writer says again and again.
 type statements struct {
-	begin, commit, rollback, event, delivery, setting, mark *stmt
+	begin, commit, rollback, event, origin, delivery, setting, mark, spoken *stmt
 }
 
 func (w *writer) prepare() (err error) {
@@ -80,16 +85,19 @@ func (w *writer) prepare() (err error) {
 		{&s.commit, "COMMIT"},
 		{&s.rollback, "ROLLBACK"},
 		// Nothing is inserted where the newest version of the key says the same.
-		{&s.event, `INSERT INTO events (seq, delivery, source, subject, key, teller, at, seen, shape, content, data)
-			SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE NOT EXISTS (
+		{&s.event, `INSERT INTO events (seq, delivery, source, subject, key, teller, at, seen, shape, content, data, quiet)
+			SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 WHERE NOT EXISTS (
 				SELECT 1 FROM (SELECT subject, teller, shape, content, data FROM events
 					WHERE source = ?3 AND key = ?5 ORDER BY seq DESC LIMIT 1)
 				WHERE subject = ?4 AND teller = ?6 AND shape = ?9 AND content = ?10 AND data IS ?11)`},
-		{&s.delivery, `INSERT INTO deliveries (id, received, source, kind, via, verdict, first, events, header, query, body)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
+		{&s.origin, `SELECT coalesce(d.replays, e.delivery) FROM events e LEFT JOIN deliveries d ON d.id = e.delivery
+			WHERE e.source = ? AND e.key = ? ORDER BY seq DESC LIMIT 1`},
+		{&s.delivery, `INSERT INTO deliveries (id, received, source, kind, via, verdict, first, events, header, query, body, replays)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&s.setting, "INSERT INTO settings (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"},
-		{&s.mark, `INSERT INTO moments (id, at, state, seq) VALUES (?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET at = excluded.at, state = excluded.state, seq = excluded.seq WHERE excluded.state > state`},
+		{&s.mark, `INSERT INTO moments (id, at, state, seq, sent) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET at = excluded.at, state = excluded.state, sent = coalesce(sent, excluded.sent) WHERE excluded.state > state`},
+		{&s.spoken, "INSERT INTO spoken (id, at) VALUES (?, ?) ON CONFLICT DO NOTHING"},
 	} {
 		if *p.into, err = w.db.prepare(p.query); err != nil {
 			return err
@@ -113,9 +121,18 @@ func (w *writer) store(r *request, at position) (position, error) {
 	first := at.seq + 1
 	for _, row := range r.rows {
 		e := row.event
+		if d.Replays != 0 {
+			later, err := w.saidLater(e, d.Replays)
+			if err != nil {
+				return at, err
+			}
+			if later {
+				continue
+			}
+		}
 		e.Seq = at.seq + 1
 		n, err := w.statements.event.exec(e.Seq, id, e.Source, e.Subject, e.Key, string(e.By),
-			nanos(e.At), nanos(e.Seen), row.shape, row.content, row.data)
+			nanos(e.At), nanos(e.Seen), row.shape, row.content, row.data, row.quiet)
 		if err != nil {
 			return at, err
 		}
@@ -130,14 +147,29 @@ func (w *writer) store(r *request, at position) (position, error) {
 			r.stored.Verdict = event.Duplicate
 		}
 	}
-	if d.Source == "" || d.Via == event.ViaPoll && len(r.stored.Events) == 0 {
+	if d.Source == "" || (d.Via == event.ViaPoll || d.Replays != 0) && len(r.stored.Events) == 0 {
 		return at, nil
+	}
+	var replays any
+	if d.Replays != 0 {
+		replays = d.Replays
 	}
 	at.delivery++
 	_, err := w.statements.delivery.exec(at.delivery, nanos(d.Received), d.Source, d.Kind, d.Via, r.stored.Verdict,
-		first, int64(len(r.stored.Events)), r.header, d.Query, notNil(d.Body))
+		first, int64(len(r.stored.Events)), r.header, d.Query, notNil(d.Body), replays)
 	r.stored.Delivery = at.delivery
 	return at, err
+}
+
+// saidLater reports whether a later delivery than the one that is decoded anew
+// had something to say of the same.
+func (w *writer) saidLater(e event.Event, id int64) (later bool, err error) {
+	err = w.statements.origin.each(context.Background(), func(row []driver.Value) bool {
+		n, _ := row[0].(int64)
+		later = n > id
+		return true
+	}, e.Source, e.Key)
+	return later, err
 }
 
 func (w *writer) storeChanges(c changes, at position) error {
@@ -147,7 +179,15 @@ func (w *writer) storeChanges(c changes, at position) error {
 		}
 	}
 	for id, m := range c.marks {
-		if _, err := w.statements.mark.exec(id, nanos(m.at), int64(m.state), at.seq); err != nil {
+		if m.seq == 0 {
+			m.seq = at.seq
+		}
+		if _, err := w.statements.mark.exec(id, nanos(m.at), int64(m.state), m.seq, nanos(m.sent)); err != nil {
+			return err
+		}
+	}
+	for id, at := range c.spoken {
+		if _, err := w.statements.spoken.exec(id, at); err != nil {
 			return err
 		}
 	}

@@ -88,7 +88,7 @@ func (w *writer) gather(first *request) []*request {
 func (w *writer) awake() {
 	w.j.mu.Lock()
 	damage := w.j.damage
-	w.j.damage, w.j.markSoon = nil, false
+	w.j.damage, w.j.markSoon, w.j.toldSoon = nil, false, false
 	w.j.mu.Unlock()
 	if err := w.mend(damage); err != nil {
 		w.fail(err)

@@ -76,7 +76,7 @@ func (c clock) deliveries(p Page, seen string) deliveries {
 func (c clock) delivery(d event.Delivery, title string) delivery {
 	row := delivery{
 		ID: d.ID, At: c.at(d.Received), Source: printable(title), Kind: printable(d.Kind), Via: via(d.Via),
-		Size: size(len(d.Body)), Query: printable(d.Query),
+		Size: size(max(d.Size, len(d.Body))), Query: printable(d.Query),
 	}
 	row.Verdict, row.Tone, row.Meaning = verdict(d.Verdict)
 	for _, name := range slices.Sorted(maps.Keys(d.Header)) {
@@ -87,7 +87,7 @@ func (c clock) delivery(d event.Delivery, title string) delivery {
 	if row.Form == "bytes" {
 		shown = min(shown, maxHex)
 	}
-	if rest := len(d.Body) - shown; rest > 0 {
+	if rest := max(d.Size, len(d.Body)) - shown; rest > 0 {
 		row.Rest = size(rest)
 	}
 	return row

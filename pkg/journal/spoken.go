@@ -1,0 +1,88 @@
+package journal
+
+import (
+	"context"
+	"database/sql/driver"
+	"slices"
+	"time"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/event"
+)
+
+// spokenWithin is how long it may take until it is on the disk when a delivery
+// was spoken of: it is worth no sync of its own.
+const spokenWithin = time.Minute
+
+// Spoken notes when the broker had what a delivery changed. It does not wait,
+// and what was noted in the last minute may get lost. What was noted first
+// stays.
+func (j *Journal) Spoken(delivery int64, at time.Time) {
+	if delivery <= 0 || at.IsZero() || !storable(at) {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if _, ok := j.pending.spoken[delivery]; !ok {
+		j.pending.spoken[delivery] = at.UnixNano()
+	}
+	if !j.toldSoon {
+		j.toldSoon = true
+		time.AfterFunc(spokenWithin, func() { notify(j.wake) })
+	}
+}
+
+// addSpoken fills in what is not on the disk yet.
+func (j *Journal) addSpoken(list []event.Delivery) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i := range list {
+		if at, ok := j.pending.spoken[list[i].ID]; ok && list[i].Spoken.IsZero() {
+			list[i].Spoken = toTime(at)
+		}
+	}
+}
+
+// Tellings returns what was said while an event from first to last was the
+// newest, by its Seq: because of it, or later by the clock.
+func (j *Journal) Tellings(ctx context.Context, first, last int64) (map[int64][]event.Telling, error) {
+	said := map[int64][]event.Telling{}
+	j.mu.Lock()
+	fresh := map[string]mark{}
+	for _, id := range j.order {
+		if m := j.marks[id]; m.seq >= first && m.seq <= last {
+			fresh[id] = m
+			said[m.seq] = append(said[m.seq], m.telling(id))
+		}
+	}
+	j.mu.Unlock()
+	err := j.read(ctx, func(r *reader) error {
+		s, err := r.db.prepare("SELECT id, at, state, seq, sent FROM moments WHERE seq BETWEEN ? AND ? ORDER BY coalesce(sent, at), id")
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		return s.each(ctx, func(row []driver.Value) bool {
+			id, _ := row[0].(string)
+			if _, known := fresh[id]; known {
+				return true
+			}
+			state, _ := row[2].(int64)
+			seq, _ := row[3].(int64)
+			m := mark{state: MomentState(state), at: toTime(row[1]), sent: toTime(row[4])}
+			said[seq] = append(said[seq], m.telling(id))
+			return true
+		}, first, last)
+	})
+	for _, list := range said {
+		slices.SortStableFunc(list, func(a, b event.Telling) int { return a.Sent.Compare(b.Sent) })
+	}
+	return said, err
+}
+
+func (m mark) telling(id string) event.Telling {
+	t := event.Telling{Moment: id, Sent: m.sent}
+	if m.state == AtRest {
+		t.AtRest = m.at
+	}
+	return t
+}
