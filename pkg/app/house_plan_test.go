@@ -18,6 +18,7 @@ var plan = map[string][]string{
 	"pkg/vendors/openvolt":      {"pkg/event", "pkg/vendors/rest"},
 	"pkg/vendors/ecomon":        {"pkg/event", "pkg/vendors/rest"},
 	"pkg/vendors/powerresponse": {"pkg/event", "pkg/vendors/rest"},
+	"pkg/vendors/capacitor":     {"pkg/event", "pkg/vendors/rest"},
 	"pkg/intake":                {"pkg/event"},
 	"pkg/journal":               {"pkg/event"},
 	"pkg/state":                 {"pkg/event"},
