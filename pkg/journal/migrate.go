@@ -60,6 +60,27 @@ CREATE TABLE spoken (
 	id INTEGER PRIMARY KEY, -- of a delivery
 	at INTEGER NOT NULL     -- when the broker had what it changed
 ) STRICT;
+`, `
+CREATE TABLE series (
+	id      INTEGER PRIMARY KEY,
+	source  TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	UNIQUE (source, subject)
+) STRICT;
+CREATE TABLE intervals (
+	series INTEGER NOT NULL,
+	half   INTEGER NOT NULL, -- half hours since 1970
+	energy INTEGER NOT NULL, -- mWh
+	PRIMARY KEY (series, half)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE days (
+	series INTEGER NOT NULL,
+	day    INTEGER NOT NULL, -- days since 1970, UTC
+	known  INTEGER NOT NULL, -- half hours
+	vain   INTEGER NOT NULL, -- how often it was asked and stayed as incomplete as it was
+	asked  INTEGER NOT NULL, -- when
+	PRIMARY KEY (series, day)
+) STRICT, WITHOUT ROWID;
 `}
 }
 

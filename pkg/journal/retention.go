@@ -20,15 +20,20 @@ const (
 // newest row stays in any case: the next one counts from it.
 // A moment goes with the events that were stored before it, whatever the clock
 // said.
-var sweeps = []struct{ boundary, remove string }{
+var sweeps = []struct {
+	boundary, remove string
+	least            time.Duration // what is younger stays, however short the retention is
+}{
 	{
 		`SELECT coalesce((SELECT id FROM deliveries WHERE received BETWEEN ? AND ? ORDER BY id LIMIT 1),
 			(SELECT max(id) FROM deliveries), 0)`,
 		"DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE id < ?1 AND received < ?2 ORDER BY id LIMIT ?3)",
+		0,
 	},
 	{
 		"SELECT " + oldestNewEvent,
 		"DELETE FROM moments WHERE id IN (SELECT id FROM moments WHERE seq < ?1 LIMIT ?3)",
+		keepEvents,
 	},
 	{
 		"SELECT " + oldestNewEvent,
@@ -36,15 +41,31 @@ var sweeps = []struct{ boundary, remove string }{
 			AND NOT (shape = 'status' AND NOT EXISTS (
 				SELECT 1 FROM events new WHERE new.source = old.source AND new.key = old.key AND new.seq > old.seq))
 			ORDER BY seq LIMIT ?3)`,
+		keepEvents,
+	},
+	{
+		oldHalf,
+		`DELETE FROM intervals WHERE (series, half) IN (SELECT series, half FROM intervals
+			WHERE series IN (SELECT id FROM series) AND half < ?1 LIMIT ?3)`,
+		keepIntervals,
+	},
+	{
+		oldHalf,
+		"DELETE FROM days WHERE (series, day) IN (SELECT series, day FROM days WHERE day < ?1 / 48 LIMIT ?3)",
+		keepIntervals,
 	},
 	{
 		"SELECT coalesce((SELECT min(id) FROM deliveries), 0)",
 		"DELETE FROM spoken WHERE id IN (SELECT id FROM spoken WHERE id < ?1 ORDER BY id LIMIT ?3)",
+		0,
 	},
 }
 
 const oldestNewEvent = `coalesce((SELECT seq FROM events WHERE seen BETWEEN ? AND ? ORDER BY seq LIMIT 1),
 	(SELECT max(seq) FROM events), 0)`
+
+// oldHalf: an interval is as old as the half hour that it speaks of.
+const oldHalf = "SELECT ?1 / 1800000000000"
 
 // sweep is a walk through everything that is too old.
 type sweep struct {
@@ -103,11 +124,7 @@ func (w *writer) maySweep(now time.Time) (bool, error) {
 
 // cutoff is before when rows of a step are too old.
 func (w *writer) cutoff(s *sweep) int64 {
-	keep := w.j.retention
-	if s.step > 0 {
-		keep = max(keep, keepEvents)
-	}
-	return s.now.Add(-keep).UnixNano()
+	return s.now.Add(-max(w.j.retention, sweeps[s.step].least)).UnixNano()
 }
 
 // sweepSome deletes a few rows.

@@ -19,6 +19,9 @@ type request struct {
 
 	sweep bool // answered when everything too old is gone
 
+	// write is what else is written in the transaction; it may be called again.
+	write func(*conn) error
+
 	stored Stored
 	done   chan error
 }

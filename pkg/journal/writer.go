@@ -128,7 +128,7 @@ func (w *writer) write(group []*request) (err error) {
 	changes := w.j.waitingChanges()
 	appends := false
 	for _, r := range group {
-		appends = appends || r.append
+		appends = appends || r.append || r.write != nil
 	}
 	if !appends && changes.empty() {
 		return nil
@@ -143,6 +143,9 @@ func (w *writer) write(group []*request) (err error) {
 	for _, r := range group {
 		if err == nil && r.append {
 			at, err = w.store(r, at)
+		}
+		if err == nil && r.write != nil {
+			err = r.write(w.db)
 		}
 	}
 	if err == nil {
