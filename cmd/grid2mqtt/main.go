@@ -1,7 +1,7 @@
 // Command grid2mqtt turns what energy vendors say into what Home Assistant
 // knows. Without arguments it runs; "healthcheck" asks a running one whether
-// its loops turn, "leave" takes all that is ours off the broker, "version"
-// prints the version.
+// its loops turn, "hooks" manages our webhooks at the vendors, "leave" takes all
+// that is ours off the broker, "version" prints the version.
 package main
 
 import (
@@ -32,8 +32,8 @@ func main() {
 }
 
 // run is the whole program; it returns the exit code: 0 after a stop, 1 for an
-// unhealthy or unknown answer and where it could not leave, 2 for what cannot
-// be used.
+// unhealthy or unknown answer and where it could not leave or manage webhooks,
+// 2 for what cannot be used.
 func run(ctx context.Context, args []string, env map[string]string, stdout, stderr io.Writer) int {
 	host := app.Host{Version: version}
 	if addon.Running(env) {
@@ -43,32 +43,29 @@ func run(ctx context.Context, args []string, env map[string]string, stdout, stde
 	if len(args) > 0 {
 		command = args[0]
 	}
+	err, code := error(nil), 2
 	switch command {
 	case "":
-		if err := app.Run(ctx, env, stdout, host); err != nil {
-			fmt.Fprintln(stderr, "grid2mqtt:", err)
-			return 2
-		}
+		err = app.Run(ctx, env, stdout, host)
 	case "healthcheck":
-		if err := healthcheck(ctx, env["WEB_ADDR"]); err != nil {
-			fmt.Fprintln(stderr, "grid2mqtt:", err)
-			return 1
-		}
+		err, code = healthcheck(ctx, env["WEB_ADDR"]), 1
+	case "hooks":
+		err = app.Hooks(ctx, args[1:], env, stdout, host)
 	case "leave":
-		if err := app.Leave(ctx, env, stdout, host); err != nil {
-			fmt.Fprintln(stderr, "grid2mqtt:", err)
-			if errors.Is(err, app.ErrNotLeft) {
-				return 1
-			}
-			return 2
-		}
+		err = app.Leave(ctx, env, stdout, host)
 	case "version":
 		fmt.Fprintln(stdout, version)
 	default:
-		fmt.Fprintf(stderr, "grid2mqtt: %q is no command: run it without one, or with healthcheck, leave or version\n", command)
-		return 2
+		err = fmt.Errorf("%q is no command: run it without one, or with healthcheck, hooks, leave or version", command)
 	}
-	return 0
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, "grid2mqtt:", err)
+	if errors.Is(err, app.ErrNotDone) || errors.Is(err, app.ErrNotLeft) {
+		return 1
+	}
+	return code
 }
 
 // underSupervisor reads the app's options, and knows whom to ask for the broker.

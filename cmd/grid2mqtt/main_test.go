@@ -17,6 +17,9 @@ func TestExitCodes(t *testing.T) {
 		"nobody is healthy":    {[]string{"healthcheck"}, map[string]string{"WEB_ADDR": "127.0.0.1:1"}, 1, "127.0.0.1:1"},
 		"unusable":             {nil, map[string]string{"RETENTION": "soon"}, 2, "RETENTION"},
 		"unusable for leaving": {[]string{"leave"}, map[string]string{"RETENTION": "soon"}, 2, "RETENTION"},
+		"hooks, but what":      {[]string{"hooks"}, nil, 2, "list, check, register, remove, test"},
+		"hooks, never started": {[]string{"hooks", "list"}, map[string]string{"DATA_DIR": t.TempDir(), "EQUIWATT_TOKEN": "t"}, 1, "HOOK_TOKEN"},
+		"hooks of nobody":      {[]string{"hooks", "list"}, map[string]string{"HOOK_TOKEN": "0123456789abcdefghijklmnop"}, 1, "no source is set up"},
 		"no broker to leave":   {[]string{"leave"}, map[string]string{"DATA_DIR": t.TempDir()}, 1, "MQTT_URL"},
 		"broker out of reach":  {[]string{"leave"}, map[string]string{"DATA_DIR": t.TempDir(), "MQTT_URL": "mqtt://127.0.0.1:1"}, 1, "127.0.0.1:1"},
 	} {

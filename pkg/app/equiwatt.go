@@ -19,6 +19,7 @@ func (c Config) equiwatt() source {
 		name: "equiwatt", title: "Equiwatt", on: on, missing: missing,
 		hooks:   intake.Source{Name: "equiwatt", Kinds: []string{"started", "ended"}, Limit: 64 << 10, Decode: equiwatt.Decode},
 		command: equiwattCommand,
+		byHand:  "Equiwatt's webhooks are set up in its app: API Integration, Webhook, Add a URL. The page shows both URLs.",
 	}
 	if c.Equiwatt.Token == "" {
 		return s

@@ -24,7 +24,7 @@ func (a *App) page(ctx context.Context) web.Page {
 		if !s.on {
 			continue
 		}
-		path := a.config.PublicURL + "/hook/" + s.name + "/" + a.token
+		path := a.hookURL(s)
 		if len(s.hooks.Kinds) == 0 {
 			p.Hooks = append(p.Hooks, web.Hook{Title: s.title, URL: path})
 		}

@@ -19,7 +19,8 @@ type registrar struct {
 	remove   errand // ours alone
 	test     errand // makes the vendor send a test webhook to ours
 
-	takes []string // names of the settings that register may be given, e.g. "limit"
+	takes   []string      // names of the settings that register may be given, e.g. "limit"
+	arrival time.Duration // how long a test webhook may take; zero: 30 s
 }
 
 // errand is one thing to do about a webhook. Each line says what was found or
