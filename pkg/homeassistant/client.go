@@ -70,9 +70,11 @@ func (p *Publisher) connect(ctx context.Context) {
 			}
 			p.put(func(a *arrivals) { a.up, a.lost = nil, true })
 			p.report(where, fmt.Errorf("the connection to the MQTT broker %s is lost", where))
-			if time.Since(began) > steady {
+			lasted := time.Since(began) > steady
+			if lasted {
 				pause = time.Second / 4
 			}
+			p.thrown(!lasted)
 		}
 		t := time.NewTimer(time.Until(began.Add(pause)))
 		select {
@@ -232,7 +234,7 @@ func (p *Publisher) report(where string, err error) {
 	}
 	p.mu.Lock()
 	changed := !p.reported || reason != p.trouble
-	p.reported, p.trouble = true, reason
+	p.reported, p.trouble, p.health.Refused = true, reason, turnedAway(err)
 	p.mu.Unlock()
 	switch {
 	case !changed:
@@ -245,10 +247,5 @@ func (p *Publisher) report(where string, err error) {
 
 // Trouble says in one sentence what is wrong with the broker; empty: nothing.
 func (p *Publisher) Trouble() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.reported {
-		return "not connected to the MQTT broker yet"
-	}
-	return p.trouble
+	return p.Health().Trouble
 }

@@ -31,6 +31,7 @@ type arrivals struct {
 	settled  []pending   // what became of publishes that mattered
 	up       mqtt.Client // a new connection
 	lost     bool        // the connection is gone
+	asked    []*readBack // what is to be read back
 }
 
 type inbox struct {
@@ -125,6 +126,9 @@ func (p *Publisher) greet(word string) {
 			p.Memory.Set("birth", p.Now().Format(time.RFC3339))
 		}
 		p.gate.birth(time.Now())
+		p.mu.Lock()
+		p.health.Birth = p.Now()
+		p.mu.Unlock()
 	case "offline":
 		p.gate.goodbye(time.Now())
 	}

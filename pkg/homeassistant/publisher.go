@@ -12,7 +12,6 @@ import (
 	"context"
 	"hash/maphash"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -55,10 +54,12 @@ type Publisher struct {
 	wake chan struct{}
 	in   inbox
 
-	mu       sync.Mutex
+	mu       sync.Mutex // guards what follows
 	reported bool
 	trouble  string
+	health   Health
 
+	asked    []*readBack
 	client   mqtt.Client                // nil while not connected
 	sent     map[string]uint64          // a hash of the payload that was last retained
 	shown    map[string][]*state.Device // of each source, what was last said of its devices
@@ -136,6 +137,7 @@ func (p *Publisher) Run(ctx context.Context) {
 	connector.Wait()
 	p.turn()
 	p.leave()
+	p.answer()
 	close(p.tokens)
 	helpers.Wait()
 	for _, t := range p.in.take().settled {
@@ -154,6 +156,7 @@ func (p *Publisher) turn() time.Duration {
 			p.Mark(id, state.Doubtful, p.Now())
 		}
 		p.client, p.inFlight = nil, nil
+		p.answer()
 	}
 	if got.dropped > 0 {
 		p.Log.Warn().Int("messages", got.dropped).Msg("too many MQTT messages at once, some were dropped")
@@ -162,14 +165,20 @@ func (p *Publisher) turn() time.Duration {
 	if got.up != nil {
 		p.begin(got.up, v)
 	}
+	for _, r := range got.asked {
+		p.ask(r, v)
+	}
 	for _, m := range got.messages {
+		p.echoed(m)
 		p.hear(m)
 	}
 	for p.say(v, more); more; p.say(v, more) {
 		v, more = p.Step()
 	}
+	p.answer()
+	p.feel()
 	p.Stepped(v)
-	rest := heartbeat
+	rest := p.patience()
 	if !v.Next.IsZero() {
 		rest = min(rest, v.Next.Sub(p.Now()))
 	}
@@ -225,38 +234,6 @@ func (p *Publisher) document(d device) pending {
 	return pending{token: p.client.Publish(m.Topic, 1, true, m.Payload), topic: m.Topic}
 }
 
-// topics are the retained ones of some devices.
-func (p *Publisher) topics(devices []*state.Device) (list []string) {
-	for _, d := range devices {
-		list = append(list, p.Names.Document(d.Source, d.Subject))
-	}
-	for _, d := range devices {
-		list = append(list, p.Names.State(d.Source, d.Subject))
-	}
-	return list
-}
-
-// own remembers our retained topics before they are made, and clears those of
-// devices that are gone: the documents first and the rest when it is called
-// again, for a state that goes before Home Assistant has taken the device away
-// makes it complain of every entity.
-func (p *Publisher) own(topics []string) {
-	ours := map[string]bool{}
-	for _, t := range topics {
-		ours[t] = true
-	}
-	owned := p.owned()
-	gone := slices.DeleteFunc(slices.Clone(owned), func(t string) bool { return ours[t] })
-	slices.SortStableFunc(gone, func(a, b string) int { return rank(a) - rank(b) })
-	p.setOwned(owned, append(topics, gone...))
-	if rest := slices.IndexFunc(gone, func(t string) bool { return rank(t) > 0 }); rest > 0 {
-		gone = gone[:rest]
-	}
-	for _, t := range gone {
-		p.follow(pending{token: p.client.Publish(t, 1, true, []byte{}), topic: t, clears: true})
-	}
-}
-
 // change says what differs from what was said of a source's devices.
 func (p *Publisher) change(s state.Source) {
 	was := p.shown[s.Name]
@@ -277,28 +254,6 @@ func (p *Publisher) change(s state.Source) {
 		p.update(p.Names.stateOf(d))
 	}
 	p.shown[s.Name] = s.Devices
-}
-
-// owned are the retained topics of ours; a topic may contain blanks.
-func (p *Publisher) owned() []string {
-	text, _ := p.Memory.Get("owned")
-	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
-}
-
-func (p *Publisher) setOwned(old, topics []string) {
-	if !slices.Equal(old, topics) {
-		p.Memory.Set("owned", strings.Join(topics, "\n"))
-	}
-}
-
-func rank(topic string) int {
-	switch {
-	case strings.HasSuffix(topic, "/config"):
-		return 0
-	case strings.HasSuffix(topic, "/status"):
-		return 2
-	}
-	return 1
 }
 
 // say publishes what differs from what was said, then what is due. Where more
@@ -414,4 +369,5 @@ func (p *Publisher) leave() {
 	t := p.client.Publish(p.Names.Status(), 1, true, "offline")
 	t.WaitTimeout(time.Second)
 	p.client.Disconnect(250)
+	p.client = nil
 }
