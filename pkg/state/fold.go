@@ -25,7 +25,7 @@ const (
 )
 
 // Rules are the household's choices that decide what is believed. A source
-// whose rules are nil is off.
+// whose rules are nil or false is off.
 type Rules struct {
 	Zone  *time.Location // months and days are counted in it
 	Since time.Time      // when this process began
@@ -36,6 +36,7 @@ type Rules struct {
 	Subject func(source, id, plain string) string
 
 	Equiwatt *EquiwattRules
+	Ecomon   bool
 }
 
 // Fold is the events so far. It is not safe for concurrent use.
@@ -60,6 +61,9 @@ func New(r Rules, position int64) *Fold {
 	if r.Equiwatt != nil {
 		f.equiwatt = newEquivents(r)
 		add("equiwatt", f.equiwatt)
+	}
+	if r.Ecomon {
+		add("ecomon", newReaders(r))
 	}
 	return f
 }
