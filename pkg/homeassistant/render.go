@@ -64,6 +64,10 @@ func describe(d *state.Device) device {
 	switch s := d.State.(type) {
 	case *state.Equivents:
 		of = equiwattDevice(s)
+	case *state.Readers:
+		of = ecomonDevice()
+	case *state.Reader:
+		of = readerDevice(d.ID)
 	}
 	of.source, of.subject = d.Source, d.Subject
 	return of
@@ -75,6 +79,10 @@ func payload(d *state.Device) any {
 	switch s := d.State.(type) {
 	case *state.Equivents:
 		return equiwattStateOf(*s)
+	case *state.Readers:
+		return struct{}{}
+	case *state.Reader:
+		return readerStateOf(*s)
 	}
 	return nil
 }
