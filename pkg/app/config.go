@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/homeassistant"
+	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/ecomon"
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/equiwatt"
 )
 
@@ -27,6 +28,7 @@ type Config struct {
 	MomentsWait bool                 `env:"MOMENTS_WAIT" envDefault:"true"`
 
 	Equiwatt equiwatt.Config `envPrefix:"EQUIWATT_"`
+	Ecomon   ecomon.Config   `envPrefix:"ECOMON_"`
 
 	HookAddr  string `env:"HOOK_ADDR" envDefault:":8098"`
 	HookToken string `env:"HOOK_TOKEN"`
@@ -58,7 +60,7 @@ func load(environ map[string]string) (Config, error) {
 			errs = append(errs, named(e))
 		}
 	}
-	errs = append(errs, c.check(), c.MQTT.Validate(), c.Equiwatt.Validate())
+	errs = append(errs, c.check(), c.MQTT.Validate(), c.Equiwatt.Validate(), c.Ecomon.Validate())
 	if err := errors.Join(errs...); err != nil {
 		return c, errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
 	}

@@ -47,6 +47,7 @@ func TestInvalidValuesAreNamedInOneLine(t *testing.T) {
 		{"EQUIWATT_URL", "http://example.org/"}, {"EQUIWATT_URL", "nonsense"},
 		{"EQUIWATT_POLL_INTERVAL", "often"}, {"EQUIWATT_MAX_DURATION", "0"}, {"EQUIWATT_MAX_DURATION", "4"},
 		{"EQUIWATT_HOOK_TRUST", "blindly"},
+		{"ECOMON_SECRET", secret + " "}, {"ECOMON_API_KEY", "Bearer " + secret}, {"ECOMON_URL", "http://example.org/"}, {"ECOMON_UNSIGNED", "perhaps"},
 		{"HOOK_ADDR", "8098"}, {"HOOK_ADDR", ":99999"}, {"WEB_ADDR", "here"},
 		{"HOOK_TOKEN", secret}, {"HOOK_TOKEN", goodToken + "!"},
 		{"PUBLIC_URL", "example.org"}, {"PUBLIC_URL", "ftp://example.org"},
@@ -95,7 +96,7 @@ func TestSecretsFromFiles(t *testing.T) {
 			twins[key] = true
 		}
 	}
-	want := map[string]bool{"MQTT_URL": true, "MQTT_PASSWORD": true, "HOOK_TOKEN": true, "EQUIWATT_TOKEN": true}
+	want := map[string]bool{"MQTT_URL": true, "MQTT_PASSWORD": true, "HOOK_TOKEN": true, "EQUIWATT_TOKEN": true, "ECOMON_API_KEY": true, "ECOMON_SECRET": true}
 	if !maps.Equal(twins, want) {
 		t.Errorf("twins of %v, want %v", twins, want)
 	}

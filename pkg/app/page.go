@@ -71,7 +71,7 @@ func (a *App) shown(s source, v state.View) web.Source {
 	case l.Up != nil:
 		w.Health = web.Fresh
 	case s.poll == nil:
-		w.Health, w.Reason = web.Quiet, "Webhooks alone are believed; without a token nobody can be asked whether one was missed."
+		w.Health, w.Reason = web.Quiet, "Webhooks alone are believed: nobody can be asked whether one was missed."
 	}
 	return w
 }

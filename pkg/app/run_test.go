@@ -219,6 +219,7 @@ func TestAHookTokenIsMadeOnceAndKept(t *testing.T) {
 // on the page and in every answer.
 func TestNoSecretLeaves(t *testing.T) {
 	const token, user, password, other = "equiwatt-token-0451", "mqtt-user-in-url", "mqtt-password-0451", "url-password-0451"
+	const ecomonSecret, ecomonKey = "ecomon-secret-0451", "intermediary-api-key-0451"
 	var mode sync.Map
 	cloud := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		how, _ := mode.Load("how")
@@ -247,6 +248,7 @@ func TestNoSecretLeaves(t *testing.T) {
 	go func() {
 		done <- Run(ctx, map[string]string{
 			"EQUIWATT_TOKEN": token, "EQUIWATT_URL": cloud.URL + "/", "MQTT_URL": withLogin, "MQTT_PASSWORD": password, "HOOK_TOKEN": goodToken,
+			"ECOMON_SECRET": ecomonSecret, "ECOMON_API_KEY": ecomonKey, "ECOMON_URL": cloud.URL,
 			"HOOK_ADDR": "127.0.0.1:0", "WEB_ADDR": "127.0.0.1:0", "DATA_DIR": t.TempDir(), "LOG_LEVEL": "trace",
 		}, log, Host{Ready: func(h, w string) { ready <- [2]string{"http://" + h, "http://" + w} }})
 	}()
@@ -263,7 +265,7 @@ func TestNoSecretLeaves(t *testing.T) {
 		}
 		told.WriteString(get(t, at[1]) + get(t, at[1]+"/metrics"))
 	}
-	for _, path := range []string{"/hook/equiwatt/wrong/started", "/", "/hook/other/" + goodToken, "/hook/equiwatt/" + goodToken + "/other"} {
+	for _, path := range []string{"/hook/ecomon/" + goodToken, "/hook/equiwatt/wrong/started", "/", "/hook/other/" + goodToken, "/hook/equiwatt/" + goodToken + "/other"} {
 		r, err := http.Post(at[0]+path, "text/plain", strings.NewReader(token))
 		if err != nil {
 			t.Fatal(err)
@@ -277,7 +279,7 @@ func TestNoSecretLeaves(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	for _, secret := range []string{token, user, password, other} {
+	for _, secret := range []string{token, user, password, other, ecomonSecret, ecomonKey} {
 		for where, text := range map[string]string{"the log": log.String(), "a topic": all.text(), "the page": told.String()} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s is in %s", secret, where)

@@ -52,6 +52,7 @@ type polled struct {
 func (c Config) sources() []source {
 	return []source{
 		c.equiwatt(),
+		c.ecomon(),
 	}
 }
 
@@ -59,6 +60,6 @@ func (c Config) sources() []source {
 func (c Config) rules(since time.Time) state.Rules {
 	return state.Rules{
 		Zone: c.zone, Since: since,
-		Equiwatt: c.equiwattRules(),
+		Equiwatt: c.equiwattRules(), Ecomon: c.ecomon().on,
 	}
 }

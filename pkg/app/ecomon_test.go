@@ -1,0 +1,135 @@
+package app
+
+import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+)
+
+const (
+	ecomonSecret = "ecomon-secret-0451"
+	ecomonAlert  = `{"data":{"alerts":[{"configuredLimitInWatts":5000,"consumptionThisFarInTheCurrentHourInWatts":3000,"deviceId":"A1B2C3D4"}]},` +
+		`"event":"HOURLY_CONSUMPTION_LIMIT_ESTIMATION_WARNING"}`
+)
+
+func TestWhenEcomonIsOn(t *testing.T) {
+	for _, c := range []struct {
+		env     map[string]string
+		on      bool
+		half    string
+		warning string
+	}{
+		{map[string]string{}, false, "", ""},
+		{map[string]string{"ECOMON_SECRET": "x"}, true, "", ""},
+		{map[string]string{"ECOMON_API_KEY": "x"}, false, "ECOMON_SECRET", ""},
+		{map[string]string{"ECOMON_UNSIGNED": "true"}, true, "", "ECOMON_UNSIGNED"},
+		{map[string]string{"ECOMON_UNSIGNED": "false"}, false, "", ""},
+	} {
+		config, err := load(c.env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := config.ecomon()
+		if s.on != c.on || !strings.Contains(s.missing, c.half) || (c.half == "") != (s.missing == "") || (c.warning == "") != (s.warning == "") {
+			t.Errorf("%v: on %v, missing %q, warning %q", c.env, s.on, s.missing, s.warning)
+		}
+		if signed := s.hooks.Verify != nil; signed != (c.warning == "") {
+			t.Errorf("%v: signed is %v", c.env, signed)
+		}
+		if config.rules(time.Now()).Ecomon != c.on {
+			t.Errorf("%v: the state does not agree", c.env)
+		}
+	}
+}
+
+// ecomonPost sends a webhook and returns the status of the answer.
+func ecomonPost(t *testing.T, hooks, secret, body string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, hooks+"/hook/ecomon/"+goodToken, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if secret != "" {
+		h := hmac.New(sha1.New, []byte(secret))
+		h.Write([]byte(body))
+		req.Header.Set("X-Ecomon-Signature", "sha1="+hex.EncodeToString(h.Sum(nil)))
+	}
+	r, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	return r.StatusCode
+}
+
+func TestASignedAlertArrives(t *testing.T) {
+	url := broker(t)
+	all := listenAll(t, url)
+	hooks, web := start(t, map[string]string{"ECOMON_SECRET": ecomonSecret, "MQTT_URL": url})
+	eventually(t, "Ecomon's device", func() bool { return all.last("homeassistant/device/grid2mqtt_ecomon/config") != "" })
+	for name, secret := range map[string]string{"no signature": "", "another secret": "x"} {
+		if got := ecomonPost(t, hooks, secret, ecomonAlert); got != http.StatusUnauthorized {
+			t.Errorf("%s: %d", name, got)
+		}
+	}
+	if got := ecomonPost(t, hooks, ecomonSecret, ecomonAlert); got != http.StatusOK {
+		t.Errorf("signed: %d", got)
+	}
+	eventually(t, "the warning", func() bool {
+		return strings.Contains(all.text(), `"event_type":"limit_warning"`) && // the hour may just be over
+			strings.Contains(all.text(), `grid2mqtt/ecomon/a1b2c3d4/state {"limit_warning":"ON","limit":5000,"consumption":3000,"projection":6000,"remaining":2000,`)
+	})
+	if got := ecomonPost(t, hooks, ecomonSecret, `{"event":"webhook:test"}`); got != http.StatusOK {
+		t.Errorf("the test: %d", got)
+	}
+	eventually(t, "the test", func() bool { return strings.Contains(all.last("grid2mqtt/ecomon/event"), `"event_type":"test"`) })
+	page := get(t, web)
+	for _, want := range []string{"/hook/ecomon/" + goodToken, "wrong signature"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not show %s", want)
+		}
+	}
+	if strings.Contains(all.last("grid2mqtt/bridge/state"), `"problem":"ON"`) {
+		t.Error(all.last("grid2mqtt/bridge/state"))
+	}
+}
+
+func TestForwardedAlertsNeedUnsigned(t *testing.T) {
+	url := broker(t)
+	all := listenAll(t, url)
+	c := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp" + url[4:]).SetClientID("forwarder"))
+	if tok := c.Connect(); tok.Wait() && tok.Error() != nil {
+		t.Fatal(tok.Error())
+	}
+	t.Cleanup(func() { c.Disconnect(0) })
+	forward := func() { c.Publish("grid2mqtt/hook/ecomon", 1, false, ecomonAlert).Wait() }
+
+	t.Run("signed", func(t *testing.T) {
+		_, web := start(t, map[string]string{"ECOMON_SECRET": ecomonSecret, "MQTT_URL": url})
+		eventually(t, "online", func() bool { return all.last("grid2mqtt/status") == "online" })
+		forward()
+		eventually(t, "the refusal", func() bool { return strings.Contains(get(t, web), "wrong signature") })
+	})
+	if s := all.last("grid2mqtt/ecomon/a1b2c3d4/state"); s != "" {
+		t.Errorf("it was believed: %s", s)
+	}
+	t.Run("unsigned", func(t *testing.T) {
+		hooks, _ := start(t, map[string]string{"ECOMON_UNSIGNED": "true", "MQTT_URL": url})
+		eventually(t, "the problem", func() bool {
+			return all.last("grid2mqtt/status") == "online" && strings.Contains(all.last("grid2mqtt/bridge/state"), "ECOMON_UNSIGNED")
+		})
+		forward()
+		eventually(t, "the warning", func() bool {
+			return strings.Contains(all.text(), `grid2mqtt/ecomon/a1b2c3d4/state {"limit_warning":"ON"`)
+		})
+		if got := ecomonPost(t, hooks, "", ecomonAlert); got != http.StatusOK {
+			t.Errorf("posted: %d", got)
+		}
+	})
+}
