@@ -65,6 +65,8 @@ type App struct {
 	token     string
 	metrics   *metrics.Set
 	counts    refusals
+	commits   histogram // of the journal
+	publishes histogram // from a webhook's arrival until the broker had what it changed
 
 	steps  steps
 	heard  sync.Map     // of each source, when its last webhook came
@@ -95,7 +97,7 @@ func Run(ctx context.Context, environ map[string]string, stdout io.Writer, host 
 		return a.refuse(ctx, fmt.Errorf("WEB_ADDR cannot be listened on: %w", err))
 	}
 	defer page.Close()
-	a.journal, err = journal.Open(c.DataDir, journal.Options{Log: a.logger("journal"), Retention: c.Retention, Now: a.clock.Now})
+	a.journal, err = journal.Open(c.DataDir, journal.Options{Log: a.logger("journal"), Retention: c.Retention, Now: a.clock.Now, Committed: a.commits.observe})
 	if err != nil {
 		page.Close()
 		return a.refuse(ctx, fmt.Errorf("DATA_DIR cannot be used: %w", err))
@@ -229,6 +231,7 @@ func (a *App) newPublisher(ctx context.Context) *homeassistant.Publisher {
 		Bridge:   a.bridge,
 		Mark:     a.house.mark,
 		Stepped:  a.spoken,
+		Spoken:   a.arrived,
 		Command: func(ctx context.Context, source, subject, command, payload string) {
 			for _, s := range a.sources {
 				if s.name == source && s.command != nil {
@@ -305,7 +308,7 @@ func (a *App) newPoller(ctx context.Context, s source) *intake.Poller {
 func (a *App) run(ctx context.Context, hooks, page net.Listener) {
 	door := newServer(a.door, a.logger("hooks"))
 	window := newServer((&web.Server{
-		Page: a.page, Allowed: a.host.Allowed, Loopback: a.host.Allowed == nil && loopback(page.Addr()), Healthy: a.healthy, Metrics: a.metrics.WritePrometheus, Command: a.command, Log: a.logger("web"),
+		Page: a.page, Allowed: a.host.Allowed, Loopback: a.host.Allowed == nil && loopback(page.Addr()), Healthy: a.healthy, Metrics: a.writeMetrics, Command: a.command, Log: a.logger("web"),
 		Records: a.records(),
 	}).Handler(), a.logger("web"))
 	a.say(hooks, page)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
@@ -106,6 +105,9 @@ func (a *App) keep(ctx context.Context, s source, answer event.Answer, now time.
 		events = append(events, good)
 	}
 	stored, err := a.append(ctx, event.Delivery{Received: now, Source: s.name, Via: event.ViaPoll, Body: answer.Body}, events)
+	if stored.Delivery > 0 {
+		a.count("grid2mqtt_deliveries_total", "source", s.name, "verdict", stored.Verdict)
+	}
 	switch {
 	case err != nil:
 		a.house.tell(append(answer.Events, good)...)
@@ -206,31 +208,6 @@ func (a *App) refused(source, why string) {
 		a.counts.by = map[string]int{}
 	}
 	a.counts.by[source+"/"+why]++
-}
-
-// count adds one to a counter with labels, given as name and value.
-func (a *App) count(name string, labels ...string) {
-	var b strings.Builder
-	for i := 0; i+1 < len(labels); i += 2 {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, "%s=%q", labels[i], labels[i+1])
-	}
-	a.metrics.GetOrCreateCounter(name + "{" + b.String() + "}").Inc()
-}
-
-// register makes the gauges of /metrics.
-func (a *App) register() {
-	a.metrics.NewGauge(fmt.Sprintf("grid2mqtt_build_info{version=%q}", a.host.Version), func() float64 { return 1 })
-	a.metrics.NewGauge("grid2mqtt_broker_connected", func() float64 {
-		if a.publisher.Trouble() == "" {
-			return 1
-		}
-		return 0
-	})
-	a.metrics.NewGauge("grid2mqtt_journal_events", func() float64 { return float64(a.journal.Last()) })
-	a.metrics.NewGauge("grid2mqtt_journal_waiting", func() float64 { return float64(a.journal.Waiting()) })
 }
 
 // say logs where this runs, and who can reach it.

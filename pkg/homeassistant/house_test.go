@@ -31,6 +31,8 @@ type house struct {
 	problems []string
 	asked    []bool // of each question for the broker whether it was after a refusal
 	steps    int
+	seq      int64    // of the view
+	spoken   []string // "seq" or "seq unchanged"
 
 	grown chan struct{}
 	log   textBuffer
@@ -88,12 +90,14 @@ func (h *house) step() (state.View, bool) {
 	if len(h.coming) > 0 {
 		h.coming[0](&h.view)
 		h.coming = h.coming[1:]
+		h.seq++
 	}
 	v := h.view
 	if v.Equiwatt != nil {
 		h.due = slices.DeleteFunc(h.due, func(m state.Moment) bool { return h.said[m.ID] == state.AtRest })
 		v = viewOf(v.Equiwatt, slices.Clone(h.due)...)
 	}
+	v.Seq = h.seq
 	return v, len(h.coming) > 0
 }
 
@@ -102,6 +106,22 @@ func (h *house) mark(id string, s state.Said, _ time.Time) {
 	defer h.mu.Unlock()
 	h.said[id] = s
 	h.marks = append(h.marks, id+map[state.Said]string{state.Sent: " sent", state.Doubtful: " doubtful", state.AtRest: " rest"}[s])
+}
+
+func (h *house) spoke(seq int64, at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	text := fmt.Sprint(seq)
+	if at.IsZero() {
+		text += " unchanged"
+	}
+	h.spoken = append(h.spoken, text)
+}
+
+func (h *house) hasSpoken() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.spoken)
 }
 
 func (h *house) marked() []string {
@@ -157,7 +177,7 @@ func (h *house) publisher(addr string) *Publisher {
 	return New(&Publisher{
 		Names: plainNames, About: about, ClientID: "grid2mqtt-test", Wait: true,
 		Log:   zerolog.New(&h.log),
-		Grown: h.grown, Step: h.step, Now: time.Now, Mark: h.mark,
+		Grown: h.grown, Step: h.step, Now: time.Now, Mark: h.mark, Spoken: h.spoke,
 		Broker: func(_ context.Context, refused bool) (Broker, error) {
 			h.mu.Lock()
 			defer h.mu.Unlock()

@@ -44,6 +44,9 @@ type Publisher struct {
 	Mark func(id string, s state.Said, at time.Time)
 	// Stepped is called when a View was spoken of; it must not wait.
 	Stepped func(state.View)
+	// Spoken tells when the broker had all that the events up to a Seq changed;
+	// a zero time: they changed nothing. It must not wait. Nil: nobody asks.
+	Spoken func(seq int64, at time.Time)
 	// Command and Forwarded take what Home Assistant sends; they may wait a while.
 	Command   func(ctx context.Context, source, subject, command, payload string)
 	Forwarded func(ctx context.Context, source, kind string, body []byte)
@@ -66,6 +69,8 @@ type Publisher struct {
 	inFlight map[string]bool
 	seed     maphash.Seed
 	tokens   chan pending
+	followed int   // how many messages were ever on their way
+	fence    fence // the newest
 	stopped  <-chan struct{}
 	gate     gate
 	slow     chan func(context.Context)
@@ -75,16 +80,6 @@ type Publisher struct {
 type Memory struct {
 	Get func(key string) (string, bool)
 	Set func(key, value string)
-}
-
-// pending is a publish that the broker has not taken yet.
-type pending struct {
-	token  mqtt.Token
-	client mqtt.Client
-	topic  string
-	moment string // the id of the moment it says; empty: none
-	clears bool   // the topic is ours no longer
-	failed bool
 }
 
 const (
@@ -190,7 +185,7 @@ func (p *Publisher) turn() time.Duration {
 
 // begin is the start of a connection: documents, states, then "online".
 func (p *Publisher) begin(c mqtt.Client, v state.View) {
-	p.client, p.sent, p.inFlight = c, map[string]uint64{}, map[string]bool{}
+	p.client, p.sent, p.inFlight, p.fence.seq = c, map[string]uint64{}, map[string]bool{}, 0
 	topics := map[string]byte{p.Names.Base + "/+/set/+": 1, p.Names.Base + "/+/+/set/+": 1, p.Names.Base + "/hook/+": 1, p.Names.Base + "/hook/+/+": 1}
 	for _, t := range p.Names.Births() {
 		topics[t] = 1
@@ -276,14 +271,16 @@ func (p *Publisher) say(v state.View, more bool) {
 	for _, s := range v.Sources {
 		p.change(s)
 	}
-	if !open {
+	due := v.Due()
+	if !open && len(due) > 0 {
 		return
 	}
-	for _, m := range v.Due() {
+	for _, m := range due {
 		if !p.inFlight[m.ID] {
 			p.tell(m)
 		}
 	}
+	p.fenceAt(v.Seq)
 }
 
 func (p *Publisher) tell(m state.Moment) {
@@ -313,52 +310,6 @@ func (p *Publisher) update(m Message) {
 func (p *Publisher) retain(m Message) {
 	p.sent[m.Topic] = maphash.Bytes(p.seed, m.Payload)
 	p.follow(pending{token: p.client.Publish(m.Topic, 1, true, m.Payload), topic: m.Topic})
-}
-
-// follow waits only where a window of messages is on its way, and not while
-// stopping.
-func (p *Publisher) follow(t pending) {
-	t.client = p.client
-	select {
-	case p.tokens <- t:
-		return
-	default:
-	}
-	select {
-	case p.tokens <- t:
-	case <-p.stopped:
-	}
-}
-
-// collect notes what the broker has taken.
-func (p *Publisher) collect() {
-	for t := range p.tokens {
-		t.token.Wait()
-		t.failed = t.token.Error() != nil
-		if t.failed || t.moment != "" || t.clears {
-			p.put(func(a *arrivals) { a.settled = append(a.settled, t) })
-		}
-	}
-}
-
-// settle draws the consequence of what became of a publish.
-func (p *Publisher) settle(t pending) {
-	switch {
-	case t.failed && t.client == p.client:
-		delete(p.sent, t.topic)
-		for source, devices := range p.shown {
-			p.shown[source] = make([]*state.Device, len(devices)) // each is looked at again
-		}
-		if delete(p.inFlight, t.moment); t.moment != "" {
-			p.Mark(t.moment, state.Doubtful, p.Now())
-		}
-	case t.failed:
-	case t.clears:
-		p.setOwned(p.owned(), slices.DeleteFunc(p.owned(), func(o string) bool { return o == t.topic }))
-	default:
-		delete(p.inFlight, t.moment)
-		p.Mark(t.moment, state.AtRest, p.Now())
-	}
 }
 
 // leave says "offline" and closes the connection, within a second and a half.

@@ -178,10 +178,21 @@ func TestSpoken(t *testing.T) {
 			t.Errorf("%s: %+v %v", when, one, err)
 		}
 	}
-	j.Spoken(1, noon)
+	if got := ids(j.Spoken(0, noon)); got != nil {
+		t.Error(got)
+	}
+	if got := j.Spoken(1, noon); !cmp.Equal(ids(got), []int64{1}) || !got[0].Received.Equal(d.Received) {
+		t.Error(got)
+	}
 	j.Spoken(2, noon.Add(time.Second))
-	j.Spoken(2, noon.Add(time.Hour))
+	if got := j.Spoken(2, noon.Add(time.Hour)); got != nil {
+		t.Error("spoken of twice", got)
+	}
 	check("at once")
+	if got := j.Spoken(3, time.Time{}); got != nil {
+		t.Error("nothing was said of it", got)
+	}
+	check("nothing was said of the last one")
 	_ = j.Close()
 	j = openWith(t, dir, Options{Retention: 100 * day})
 	check("after a restart")
@@ -196,6 +207,17 @@ func TestSpoken(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// While nobody is there to speak to, memory does not grow.
+func TestUnspokenIsBounded(t *testing.T) {
+	j := openAt(t, t.TempDir())
+	for i := range maxUnspoken + 10 {
+		j.toSpeak([]*request{{delivery: delivery("x"), stored: Stored{Delivery: int64(i + 1), Events: []event.Event{{Seq: int64(i + 1)}}}}})
+	}
+	if got := j.Spoken(1<<40, noon); len(got) != maxUnspoken || got[0].ID != 11 || got[0].Body != nil {
+		t.Error(len(got))
 	}
 }
 

@@ -42,6 +42,10 @@ type Options struct {
 
 	// Now tells the time by which things grow old; nil: time.Now.
 	Now func() time.Time
+
+	// Committed tells how long a transaction took that wrote something, its sync
+	// included. It must not wait. Nil: nobody asks.
+	Committed func(took time.Duration)
 }
 
 // Journal is an open journal. Its methods may be called from any goroutine.
@@ -50,6 +54,7 @@ type Journal struct {
 	log        zerolog.Logger
 	retention  time.Duration
 	now        func() time.Time
+	committed  func(time.Duration)
 	migrations []string
 
 	requests chan *request
@@ -74,6 +79,7 @@ type Journal struct {
 	pending  changes         // what of them is not on the disk yet
 	markSoon bool            // a timer will wake the writer for marks
 	toldSoon bool            // … for when deliveries were spoken of
+	unspoken []unspoken      // deliveries that the broker has not all of yet
 	failure  string          // why nothing is stored; empty: all is well
 	aside    string          // which file was set aside; empty: none
 	damage   error           // what a reader found broken; nil: nothing
@@ -101,6 +107,7 @@ func open(dir string, o Options, migrations []string) (*Journal, error) {
 		log:        o.Log,
 		retention:  o.Retention,
 		now:        o.Now,
+		committed:  o.Committed,
 		migrations: migrations,
 		requests:   make(chan *request, 1024),
 		wake:       make(chan struct{}, 1),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
@@ -13,22 +14,56 @@ import (
 // was spoken of: it is worth no sync of its own.
 const spokenWithin = time.Minute
 
-// Spoken notes when the broker had what a delivery changed. It does not wait,
-// and what was noted in the last minute may get lost. What was noted first
-// stays.
-func (j *Journal) Spoken(delivery int64, at time.Time) {
-	if delivery <= 0 || at.IsZero() || !storable(at) {
-		return
-	}
+// maxUnspoken is how many deliveries may wait to be spoken of: of older ones it
+// will not be known.
+const maxUnspoken = 1024
+
+type unspoken struct {
+	delivery event.Delivery // its body left out
+	last     int64          // the Seq of the last of its events
+}
+
+// toSpeak notes what there is to be spoken of, before anybody can.
+func (j *Journal) toSpeak(group []*request) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if _, ok := j.pending.spoken[delivery]; !ok {
-		j.pending.spoken[delivery] = at.UnixNano()
+	for _, r := range group {
+		if r.stored.Delivery == 0 || len(r.stored.Events) == 0 {
+			continue
+		}
+		d := r.delivery
+		d.ID, d.Header, d.Query, d.Body = r.stored.Delivery, nil, "", nil
+		j.unspoken = append(j.unspoken, unspoken{d, r.stored.Events[len(r.stored.Events)-1].Seq})
+	}
+	if more := len(j.unspoken) - maxUnspoken; more > 0 {
+		j.unspoken = append([]unspoken(nil), j.unspoken[more:]...)
+	}
+}
+
+// Spoken notes when the broker had all that the events up to a Seq changed, and
+// returns the deliveries they came with; without a time there was nothing that
+// they changed. It does not wait, and what was noted in the last minute may get
+// lost.
+func (j *Journal) Spoken(seq int64, at time.Time) []event.Delivery {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n := sort.Search(len(j.unspoken), func(i int) bool { return j.unspoken[i].last > seq })
+	done := j.unspoken[:n]
+	j.unspoken = j.unspoken[n:]
+	if n == 0 || at.IsZero() || !storable(at) {
+		return nil
+	}
+	list := make([]event.Delivery, 0, n)
+	for _, u := range done {
+		u.delivery.Spoken = at
+		list = append(list, u.delivery)
+		j.pending.spoken[u.delivery.ID] = at.UnixNano()
 	}
 	if !j.toldSoon {
 		j.toldSoon = true
 		time.AfterFunc(spokenWithin, func() { notify(j.wake) })
 	}
+	return list
 }
 
 // addSpoken fills in what is not on the disk yet.

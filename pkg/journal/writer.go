@@ -136,6 +136,7 @@ func (w *writer) write(group []*request) (err error) {
 	if w.db == nil {
 		return w.cause
 	}
+	began := time.Now()
 	if _, err := w.statements.begin.exec(); err != nil {
 		return err
 	}
@@ -159,6 +160,9 @@ func (w *writer) write(group []*request) (err error) {
 		_, _ = w.statements.rollback.exec()
 		return err
 	}
+	if w.j.committed != nil {
+		w.j.committed(time.Since(began))
+	}
 	w.at = at
 	w.j.written(changes)
 	return nil
@@ -170,6 +174,7 @@ func (w *writer) publish(group []*request) {
 	for _, r := range group {
 		events = append(events, r.stored.Events...)
 	}
+	w.j.toSpeak(group)
 	w.j.tail.add(events)
 	w.j.last.Store(w.at.seq)
 	notify(w.j.grown)

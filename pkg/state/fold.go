@@ -45,6 +45,7 @@ type Fold struct {
 	named    map[string]source
 	equiwatt *equivents
 	skew     time.Duration
+	seq      int64 // the newest event
 	loading  bool
 	settled  int64 // events up to here have nothing more to say
 }
@@ -71,6 +72,7 @@ func New(r Rules, position int64) *Fold {
 // Apply takes the next event in the order of the journal. Events of a source
 // that is off are passed over.
 func (f *Fold) Apply(e event.Event) {
+	f.seq = max(f.seq, e.Seq)
 	s := f.named[e.Source]
 	if s == nil {
 		return
@@ -110,7 +112,7 @@ func (f *Fold) SetSkew(d time.Duration) { f.skew = d }
 
 // View returns what is true at now.
 func (f *Fold) View(now time.Time) View {
-	v := View{At: now, Skew: f.skew, Sources: make([]Source, 0, len(f.sources))}
+	v := View{At: now, Seq: f.seq, Skew: f.skew, Sources: make([]Source, 0, len(f.sources))}
 	for _, s := range f.sources {
 		w, next := s.view(now)
 		v.Sources = append(v.Sources, w)

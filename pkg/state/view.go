@@ -12,6 +12,7 @@ import (
 // is a value: whoever holds one may keep it.
 type View struct {
 	At   time.Time
+	Seq  int64     // the newest event that it knows of
 	Next time.Time // when the view changes by itself; zero: not before the next event
 
 	Sources []Source      // those that are on
