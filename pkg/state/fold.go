@@ -35,8 +35,9 @@ type Rules struct {
 	// for ever.
 	Subject func(source, id, plain string) string
 
-	Equiwatt *EquiwattRules
-	Ecomon   bool
+	Equiwatt      *EquiwattRules
+	Ecomon        bool
+	PowerResponse *PowerResponseRules
 }
 
 // Fold is the events so far. It is not safe for concurrent use.
@@ -65,6 +66,9 @@ func New(r Rules, position int64) *Fold {
 	}
 	if r.Ecomon {
 		add("ecomon", newReaders(r))
+	}
+	if r.PowerResponse != nil {
+		add("powerresponse", newDispatches(r))
 	}
 	return f
 }
