@@ -65,8 +65,16 @@ const (
 // Hooks receives webhooks; it is the handler of the hook listener.
 type Hooks struct {
 	Sources []Source
-	Token   func() []string // the path secrets that are valid now
+	Token   func() []string // the path secrets that are valid now, the newest first
 	Now     func() time.Time
+
+	// Outdated hears of a POST to a right URL with another than the newest path
+	// secret; nil: there is one only.
+	Outdated func(source string)
+	// Knock takes the last part of a POST to /hook/check/…, and says whether it
+	// is a call of our own, which is answered like a webhook that was taken.
+	// Everybody else gets a stranger's answer. Nil: we never call ourselves.
+	Knock func(nonce string) bool
 
 	// Record stores a delivery and its events; it returns when they are on disk.
 	Record func(ctx context.Context, d event.Delivery, events []event.Event) error
@@ -82,18 +90,28 @@ type Hooks struct {
 var kept = [...]string{"Content-Type", "Content-Encoding", "User-Agent", "Date"}
 
 func (h *Hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	source, kind, ok := h.find(r.URL)
+	source, kind, ok, old := h.find(r.URL)
 	switch {
 	case ok && r.Method == http.MethodPost:
+		if old && h.Outdated != nil {
+			h.Outdated(source.Name)
+		}
 		h.take(w, r, source, kind)
 	case ok && r.Method == http.MethodGet && challenged(w, r, source, nil):
 	case ok && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		fmt.Fprintf(w, "This is the right address for %s's webhooks. They come as POST.\n", source.Name)
+	case h.knocked(r):
 	default:
 		drain(r)
 		notFound(w)
 	}
+}
+
+// knocked reports whether r is a call of our own.
+func (h *Hooks) knocked(r *http.Request) bool {
+	nonce, ok := strings.CutPrefix(r.URL.Path, "/hook/check/")
+	return ok && r.Method == http.MethodPost && h.Knock != nil && h.Knock(nonce)
 }
 
 // challenged answers a challenge, if it is one.
@@ -124,28 +142,35 @@ func notFound(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, "not found\n")
 }
 
-// find returns the source and kind of /hook/<source>/<token>[/<kind>]. It
-// takes as long for a wrong token as for a right one.
-func (h *Hooks) find(u *url.URL) (source Source, kind string, ok bool) {
+// find returns the source and kind of /hook/<source>/<token>[/<kind>], and
+// whether the token is an old one. It takes as long for a wrong token as for a
+// right one.
+func (h *Hooks) find(u *url.URL) (source Source, kind string, ok, old bool) {
 	rest, hook := strings.CutPrefix(u.Path, "/hook/")
 	// A slash that came as %2F is part of a name, and no name here has one.
 	if !hook || strings.Count(u.EscapedPath(), "/") != strings.Count(u.Path, "/") {
-		return source, "", false
+		return source, "", false, false
 	}
 	name, rest, _ := strings.Cut(rest, "/")
 	token, kind, kinded := strings.Cut(rest, "/")
 	source, ok = h.source(name, kind, kinded)
-	return source, kind, h.proven(token) && ok
+	proven, old := h.proven(token)
+	return source, kind, proven && ok, old
 }
 
-func (h *Hooks) proven(given string) bool {
+// proven reports whether a path secret is valid, and another than the newest.
+func (h *Hooks) proven(given string) (ok, old bool) {
 	sum := sha256.Sum256([]byte(given))
-	same := 0
-	for _, token := range h.Token() {
+	same, newest := 0, 0
+	for i, token := range h.Token() {
 		want := sha256.Sum256([]byte(token))
-		same |= subtle.ConstantTimeCompare(sum[:], want[:])
+		equal := subtle.ConstantTimeCompare(sum[:], want[:])
+		same |= equal
+		if i == 0 {
+			newest = equal
+		}
 	}
-	return same == 1 && given != ""
+	return same == 1 && given != "", newest == 0
 }
 
 func (h *Hooks) source(name, kind string, kinded bool) (Source, bool) {

@@ -334,7 +334,7 @@ func TestHooksTakeNoTokenThatIsAlmostRight(t *testing.T) {
 		for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") {
 			given := []byte(token)
 			given[i] = c
-			if got := d.proven(string(given)); got != (string(given) == token) {
+			if got, _ := d.proven(string(given)); got != (string(given) == token) {
 				t.Errorf("%s: proven %t", given, got)
 			}
 		}
