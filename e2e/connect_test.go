@@ -117,7 +117,7 @@ func TestKeys(t *testing.T) {
 			r.start(t)
 			r.keys(t, stateTopic, "equivent start end planned_end source confirmed last_start last_end last_duration rehearsal equivents_month direction cloud cloud_error last_poll last_hook",
 				"rehearsal cloud cloud_error")
-			r.keys(t, bridgeTopic, "version problem problem_text", "version problem problem_text sources clock_ahead")
+			r.keys(t, bridgeTopic, "version problem problem_text setup setup_text", "version problem problem_text setup setup_text sources clock_ahead")
 		})
 	}
 }

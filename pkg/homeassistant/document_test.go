@@ -95,6 +95,7 @@ var contract = map[string][]string{
 	"bridge": {
 		"binary_sensor problem problem - diag",
 		"sensor problem_text - - diag",
+		"sensor setup - - diag",
 		"sensor version - - diag",
 	},
 	"equiwatt": {

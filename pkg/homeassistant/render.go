@@ -22,6 +22,9 @@ type Bridge struct {
 	Problems []string // sentences, the most important first
 	Sources  []string // that are on
 	Skew     time.Duration
+
+	Setup     string // "ok", or the name of the first step of setting up that is broken
+	SetupText string // what it is, or what is waited for; empty: nothing
 }
 
 // Documents returns the discovery documents of what a View shows.
@@ -93,6 +96,7 @@ func bridgeDevice() device {
 		entities: []entity{
 			{key: "problem", platform: "binary_sensor", name: "Problem", class: "problem", category: "diagnostic"},
 			{key: "problem_text", platform: "sensor", name: "Problem text", icon: "mdi:message-alert-outline", category: "diagnostic"},
+			{key: "setup", platform: "sensor", name: "Setup", icon: "mdi:clipboard-check-outline", category: "diagnostic"},
 			{key: "version", platform: "sensor", name: "Version", icon: "mdi:tag-outline", category: "diagnostic"},
 		},
 	}
@@ -102,12 +106,17 @@ type bridgeState struct {
 	Version     string   `json:"version"`
 	Problem     string   `json:"problem"`
 	ProblemText *string  `json:"problem_text"`
+	Setup       *string  `json:"setup"`
+	SetupText   *string  `json:"setup_text"`
 	Sources     []string `json:"sources"`
 	ClockAhead  int64    `json:"clock_ahead"` // s, of the vendors'
 }
 
 func bridgeStateOf(b Bridge, a About) bridgeState {
-	s := bridgeState{Version: a.Version, Problem: "OFF", Sources: b.Sources, ClockAhead: int64(b.Skew / time.Second)}
+	s := bridgeState{
+		Version: a.Version, Problem: "OFF", Sources: b.Sources, ClockAhead: int64(b.Skew / time.Second),
+		Setup: text(b.Setup), SetupText: text(b.SetupText),
+	}
 	if s.Sources == nil {
 		s.Sources = []string{}
 	}

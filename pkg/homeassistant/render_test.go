@@ -45,7 +45,7 @@ var views = map[string]state.View{
 }
 
 var stateKeys = map[string][]string{
-	"grid2mqtt/bridge/state": {"version", "problem", "problem_text", "sources", "clock_ahead"},
+	"grid2mqtt/bridge/state": {"version", "problem", "problem_text", "setup", "setup_text", "sources", "clock_ahead"},
 	"grid2mqtt/equiwatt/state": {
 		"equivent", "start", "end", "planned_end", "source", "confirmed", "last_start", "last_end", "last_duration",
 		"rehearsal", "equivents_month", "direction", "cloud", "cloud_error", "last_poll", "last_hook",
@@ -57,9 +57,10 @@ var instantShape = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$`)
 func TestStates(t *testing.T) {
 	instants := []string{"start", "end", "last_start", "last_end", "last_poll", "last_hook"}
 	for name, v := range views {
-		b := Bridge{Sources: []string{"equiwatt"}}
+		b := Bridge{Sources: []string{"equiwatt"}, Setup: "ok"}
 		if name == "cloud_gone" {
-			b = Bridge{Problems: []string{"Equiwatt is out of reach", "another"}, Sources: []string{"equiwatt"}, Skew: -90 * time.Second}
+			b = Bridge{Problems: []string{"Equiwatt is out of reach", "another"}, Sources: []string{"equiwatt"}, Skew: -90 * time.Second,
+				Setup: "equiwatt", SetupText: "Equiwatt is out of reach. Is the internet connection up?"}
 		}
 		var all []byte
 		for _, m := range plainNames.States(v, b, about) {
@@ -97,10 +98,10 @@ func TestStateOfAnotherBase(t *testing.T) {
 func TestTextsAreAtMost200Characters(t *testing.T) {
 	for _, n := range []int{0, 199, 200, 201, 1000} {
 		long := strings.Repeat("é", n)
-		b := read(t, encode(bridgeStateOf(Bridge{Problems: []string{long}}, about)))
+		b := read(t, encode(bridgeStateOf(Bridge{Problems: []string{long}, SetupText: long}, about)))
 		e := read(t, encode(equiwattStateOf(state.Equivents{CloudError: long, Running: &state.Equivent{Direction: long}})))
 		m := read(t, moment(state.Moment{Occurred: now, Fields: map[string]any{"direction": long}}, now))
-		for what, got := range map[string]any{"problem_text": b["problem_text"], "cloud_error": e["cloud_error"], "direction": e["direction"], "field": m["direction"]} {
+		for what, got := range map[string]any{"problem_text": b["problem_text"], "setup_text": b["setup_text"], "cloud_error": e["cloud_error"], "direction": e["direction"], "field": m["direction"]} {
 			s, _ := got.(string)
 			want := min(n, 200)
 			if (got == nil) != (n == 0) || utf8.RuneCountInString(s) != want || n > 200 && !strings.HasSuffix(s, "é…") {
