@@ -71,6 +71,8 @@ func describe(d *state.Device) device {
 		of = ecomonDevice()
 	case *state.Reader:
 		of = readerDevice(d.ID)
+	case *state.Response:
+		of = responseDevice()
 	}
 	of.source, of.subject = d.Source, d.Subject
 	return of
@@ -86,6 +88,8 @@ func payload(d *state.Device) any {
 		return struct{}{}
 	case *state.Reader:
 		return readerStateOf(*s)
+	case *state.Response:
+		return responseStateOf(*s)
 	}
 	return nil
 }
