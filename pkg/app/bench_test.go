@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -130,12 +131,30 @@ func BenchmarkStarts64(b *testing.B) {
 	})
 }
 
+// BenchmarkNotices64: every webhook is new, and one moment.
+func BenchmarkNotices64(b *testing.B) {
+	url := broker(b)
+	hooks, _ := start(b, map[string]string{"MQTT_URL": url, "ECOMON_UNSIGNED": "true"})
+	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 64
+	var n atomic.Int64
+	b.SetParallelism(32)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			send(b, hooks+"/hook/ecomon/"+goodToken, fmt.Sprintf(`{"event":"bench","data":{"n":%d}}`, n.Add(1)))
+		}
+	})
+}
+
 func post(tb testing.TB, hooks string, start int) {
 	body := ""
 	if start > 0 {
 		body = fmt.Sprintf(`{"start_time":%d}`, start)
 	}
-	r, err := http.Post(hooks+"/hook/equiwatt/"+goodToken+"/started", "application/json", bytes.NewReader([]byte(body)))
+	send(tb, hooks+"/hook/equiwatt/"+goodToken+"/started", body)
+}
+
+func send(tb testing.TB, url, body string) {
+	r, err := http.Post(url, "application/json", strings.NewReader(body))
 	if err != nil {
 		tb.Error(err)
 		return
