@@ -49,9 +49,10 @@ type Event struct {
 	// personal ones; nil where there are none.
 	Data json.RawMessage
 
-	// Quiet: it was decoded anew from what came long ago. It changes what is
-	// known, and is no reason to say anything.
-	Quiet bool `json:",omitzero"`
+	// Quiet: it was decoded anew, at Again, from what came long ago. It changes
+	// what is known, and what there was to say by then is not said.
+	Quiet bool      `json:",omitzero"`
+	Again time.Time `json:",omitzero"`
 }
 
 // Window is a span in which a household is asked to shift its use, half open.
@@ -122,6 +123,8 @@ func (e Event) Validate() error {
 		return errors.New("event: no teller")
 	case e.Seen.IsZero():
 		return errors.New("event: not said when it was heard")
+	case e.Quiet == e.Again.IsZero():
+		return errors.New("event: quiet without a time, or the reverse")
 	case e.Data != nil && !json.Valid(e.Data):
 		return errors.New("event: data is not JSON")
 	}

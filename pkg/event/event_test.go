@@ -22,6 +22,8 @@ func TestValidate(t *testing.T) {
 		"no key":      func(e *Event) { e.Key = "" },
 		"no teller":   func(e *Event) { e.By = "" },
 		"not said":    func(e *Event) { e.Seen = time.Time{} },
+		"quiet":       func(e *Event) { e.Quiet = true },
+		"reverse":     func(e *Event) { e.Again = noon },
 		"is not JSON": func(e *Event) { e.Data = json.RawMessage("{") },
 	} {
 		e := window(noon)

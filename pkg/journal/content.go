@@ -18,7 +18,7 @@ func encode(e event.Event) (_ event.Event, shape, content string, err error) {
 		return e, "", "", err
 	}
 	e.Seq = 0
-	for _, t := range []*time.Time{&e.At, &e.Seen} {
+	for _, t := range []*time.Time{&e.At, &e.Seen, &e.Again} {
 		if *t = utc(*t); !storable(*t) {
 			return e, "", "", fmt.Errorf("event %s of %s is at a time that cannot be stored", e.Key, e.Source)
 		}

@@ -54,7 +54,7 @@ CREATE TABLE probe (
 ) STRICT;
 `, `
 ALTER TABLE deliveries ADD COLUMN replays INTEGER; -- the delivery that this one decodes anew
-ALTER TABLE events ADD COLUMN quiet INTEGER;       -- 1: nothing is said because of it
+ALTER TABLE events ADD COLUMN quiet INTEGER;       -- when it was decoded anew; what was to be said by then is not
 ALTER TABLE moments ADD COLUMN sent INTEGER;
 CREATE TABLE spoken (
 	id INTEGER PRIMARY KEY, -- of a delivery

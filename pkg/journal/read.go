@@ -169,7 +169,7 @@ func scanEvent(row []driver.Value, e *event.Event) error {
 	keep(&teller, row[4])
 	e.By = event.Teller(teller)
 	e.At, e.Seen = toTime(row[5]), toTime(row[6])
-	e.Quiet = row[10] != nil
+	e.Quiet, e.Again = row[10] != nil, toTime(row[10])
 	e.Window, e.Status, e.Session, e.Notice, e.Data = nil, nil, nil, nil, nil
 	if data, ok := row[9].(string); ok {
 		e.Data = json.RawMessage(data)

@@ -23,7 +23,7 @@ func TestReplay(t *testing.T) {
 		d := delivery("again")
 		d.Via, d.Replays = event.ViaReplay, of
 		for i := range events {
-			events[i].Quiet = true
+			events[i].Quiet, events[i].Again = true, noon
 		}
 		return mustAppend(t, j, d, events...)
 	}
@@ -63,7 +63,7 @@ func TestReplay(t *testing.T) {
 		t.Errorf("%+v %v", list, err)
 	}
 	for _, e := range allEvents(t, j) {
-		if quiet := e.Seq > 4 && e.Seq != last.Events[0].Seq; e.Quiet != quiet {
+		if quiet := e.Seq > 4 && e.Seq != last.Events[0].Seq; e.Quiet != quiet || e.Again.Equal(noon) != quiet {
 			t.Errorf("%+v", e)
 		}
 	}

@@ -57,7 +57,7 @@ func newRequest(d event.Delivery, events []event.Event) (*request, error) {
 			w.data = string(e.Data)
 		}
 		if e.Quiet {
-			w.quiet = int64(1)
+			w.quiet = nanos(e.Again)
 		}
 		r.rows = append(r.rows, w)
 	}

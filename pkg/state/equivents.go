@@ -98,6 +98,7 @@ func (q *equivents) apply(e event.Event, _ bool) {
 	case e.Window == nil:
 	case e.By == event.Rehearsal:
 		q.rehearse(e)
+	case e.Quiet && e.By == event.Webhook && q.reread(e):
 	case e.By == event.Webhook:
 		q.hook(e)
 	case e.By == event.API && q.rules.Believe:
@@ -312,7 +313,7 @@ func (q *equivents) saneEnd(start, said, arrival time.Time) time.Time {
 
 func (q *equivents) believeStart(e event.Event) {
 	start, said := e.Window.Start, e.Window
-	told := !start.IsZero() && !start.Before(e.Seen.Add(-q.rules.MaxDuration)) && !start.After(e.Seen.Add(grace))
+	told := q.saneStart(start, e.Seen)
 	var w *window
 	if told {
 		w = find(q.windows, start)

@@ -22,6 +22,7 @@ const (
 	Sent          // on its way to the broker
 	Doubtful      // it left us, and nobody knows whether it arrived
 	AtRest        // the broker has it
+	Hushed        // nobody is to hear of it
 )
 
 // Rules are the household's choices that decide what is believed. A source
@@ -81,10 +82,14 @@ func (f *Fold) Apply(e event.Event) {
 	if s == nil {
 		return
 	}
-	if e.Subject == event.Clock {
+	news := !f.loading || e.Seq > f.settled
+	switch {
+	case e.Subject == event.Clock:
 		s.step(stepOf(e), !f.loading)
-	} else {
-		s.apply(e, !f.loading || e.Seq > f.settled)
+	case e.Quiet:
+		quietly(s, e, news)
+	default:
+		s.apply(e, news)
 	}
 	if !f.loading || e.Seq <= f.settled {
 		s.prune(e.Seen)

@@ -85,7 +85,7 @@ func (q *equivents) prune(now time.Time) {
 		over := w.over || w.by != event.Rehearsal && !newer.IsZero() && newer.Before(now) ||
 			w.by == event.Rehearsal && w.end.Add(48*time.Hour).Before(now) ||
 			w.start.Add(q.rules.MaxDuration+48*time.Hour).Before(now)
-		if !over || w.started != Unsaid && w.ended != AtRest {
+		if !over || w.started.told() && w.ended != AtRest {
 			keep = append(keep, w)
 		} else {
 			delete(q.watched, w.id)
@@ -110,7 +110,7 @@ func (q *equivents) open() (ids []string) {
 
 func (q *equivents) mark(id string, s Said) {
 	set := func(said *Said) {
-		if *said != AtRest {
+		if said.open() || *said == Sent {
 			*said = s
 		}
 	}
@@ -131,6 +131,9 @@ func (q *equivents) mark(id string, s Said) {
 // knows whether it arrived.
 func (s Said) open() bool { return s == Unsaid || s == Doubtful }
 
+// told reports whether somebody may have heard of a moment.
+func (s Said) told() bool { return s != Unsaid && s != Hushed }
+
 // moments returns what is to be said at now: ends before starts, then what
 // the API never confirmed; and whether anything is on its way.
 func (q *equivents) moments(now time.Time) (due []Moment, flying bool, next time.Time) {
@@ -142,7 +145,7 @@ func (q *equivents) moments(now time.Time) (due []Moment, flying bool, next time
 		switch {
 		case v.running && w.started.open():
 			starts = append(starts, q.moment(w, "started", w.start, w.end))
-		case !v.running && v.next.IsZero() && w.started != Unsaid && w.ended.open():
+		case !v.running && v.next.IsZero() && w.started.told() && w.ended.open():
 			at := v.end
 			if at.IsZero() || at.After(now.Add(grace)) {
 				at = now
@@ -172,7 +175,7 @@ func sortMoments(ms []Moment) {
 }
 
 func (q *equivents) moment(w *window, kind string, at, end time.Time) Moment {
-	m := Moment{ID: w.id + "-" + kind, Source: "equiwatt", Type: kind, Occurred: at, Opens: kind == "started"}
+	m := Moment{ID: w.id + "-" + kind, Source: "equiwatt", Type: kind, Occurred: at, Opens: kind == "started", Closes: kind == "ended"}
 	m.Fields = map[string]any{"start": w.start, "end": end, "source": string(w.by), "confirmed": q.confirmed(w), "direction": w.direction}
 	if w.by == event.Rehearsal {
 		m.Type = "rehearsal_" + kind

@@ -55,7 +55,7 @@ func (m *moments) add(t *telling) {
 
 // withdraw drops a moment that is no longer true, unless it may have been said.
 func (m *moments) withdraw(id string) {
-	if t := m.by[id]; t != nil && t.said == Unsaid {
+	if t := m.by[id]; t != nil && !t.said.told() {
 		m.drop(id)
 	}
 }
@@ -76,15 +76,17 @@ func (m *moments) drop(id string) {
 func (m *moments) due(now time.Time) (list []Moment, flying bool, next time.Time) {
 	for _, t := range m.list {
 		flying = flying || t.said == Sent
+		x := t.Moment
+		x.Closes = t.opener != nil
 		switch {
-		case !t.said.open() || t.opener != nil && t.opener.said == Unsaid:
+		case !t.said.open() || t.opener != nil && !t.opener.said.told():
 		case now.Before(t.from):
 			next = earliest(next, t.from)
 		case t.until.IsZero():
-			list = append(list, t.Moment)
+			list = append(list, x)
 		case now.Before(t.until):
 			next = earliest(next, t.until)
-			list = append(list, t.Moment)
+			list = append(list, x)
 		}
 	}
 	sortMoments(list)
@@ -100,7 +102,7 @@ func (m *moments) open() (ids []string) {
 
 func (m *moments) mark(id string, s Said) {
 	t := m.by[id]
-	if t == nil || t.said == AtRest {
+	if t == nil || t.said == AtRest || t.said == Hushed {
 		return
 	}
 	t.said = s
@@ -132,9 +134,9 @@ func (t *telling) worth(now time.Time) bool {
 	case t.said == Sent:
 		return true
 	case t.Opens:
-		return !t.ended && (t.until.IsZero() || t.said != Unsaid || now.Before(t.until.Add(forgotten)))
+		return !t.ended && (t.until.IsZero() || t.said.told() || now.Before(t.until.Add(forgotten)))
 	case t.opener != nil:
-		return t.said != AtRest && (t.opener.said != Unsaid || now.Before(t.from.Add(forgotten)))
+		return t.said != AtRest && (t.opener.said.told() || now.Before(t.from.Add(forgotten)))
 	}
 	return t.said.open() && (t.until.IsZero() || now.Before(t.until))
 }

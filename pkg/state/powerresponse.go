@@ -330,7 +330,7 @@ func (q *dispatches) open() []string { return q.moments.open() }
 func (q *dispatches) mark(id string, s Said) {
 	q.moments.mark(id, s)
 	uuid, start := strings.CutSuffix(strings.TrimPrefix(id, "powerresponse-"), "-started")
-	if d := q.all[uuid]; start && d != nil && s != Unsaid {
+	if d := q.all[uuid]; start && d != nil && s.told() {
 		d.begun = true
 	}
 }

@@ -120,6 +120,8 @@ type Moment struct {
 
 	// Opens: another moment says its end, which is said if and only if this one was.
 	Opens bool
+	// Closes: it is such an end.
+	Closes bool
 
 	Fields map[string]any  // more keys of the message
 	Data   json.RawMessage // the vendor's own fields; nil: none
