@@ -63,7 +63,7 @@ func (a *App) forwarded(ctx context.Context, source, kind string, body []byte) {
 func (a *App) answered(ctx context.Context, s source, answer event.Answer, err error) {
 	if err != nil {
 		a.count("grid2mqtt_polls_total", "source", s.name, "outcome", "error")
-		a.failed(ctx, s, err.Error())
+		a.failed(ctx, s, err)
 		return
 	}
 	a.count("grid2mqtt_polls_total", "source", s.name, "outcome", "ok")
@@ -129,7 +129,8 @@ func (a *App) keepGood(ctx context.Context, s source, good time.Time) {
 }
 
 // failed notes that an API gave no good answer. It is said once for each reason.
-func (a *App) failed(ctx context.Context, s source, reason string) {
+func (a *App) failed(ctx context.Context, s source, err error) {
+	reason := err.Error()
 	s.poll.mu.Lock()
 	news := s.poll.bad != reason
 	s.poll.bad, s.poll.said = reason, true
@@ -137,7 +138,7 @@ func (a *App) failed(ctx context.Context, s source, reason string) {
 	if news {
 		a.log.Warn().Str("source", s.name).Msg(reason)
 		a.keepGood(ctx, s, a.house.view().Link(s.name).LastGood)
-		bad := linkBad(s.name, a.clock.Now(), reason)
+		bad := linkBad(s.name, a.clock.Now(), err)
 		if _, err := a.append(ctx, event.Delivery{}, []event.Event{bad}); err != nil {
 			a.house.tell(bad)
 		}

@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"sync"
 	"time"
@@ -169,8 +170,12 @@ func linkGood(source string, t time.Time) event.Event {
 	return e
 }
 
-func linkBad(source string, t time.Time, reason string) event.Event {
-	return link(source, t, event.Status{State: "error", Detail: reason})
+func linkBad(source string, t time.Time, err error) event.Event {
+	s := event.Status{State: "error", Detail: err.Error()}
+	if r := (*event.Refusal)(nil); errors.As(err, &r) && r.Unauthorized {
+		s.State = "refused"
+	}
+	return link(source, t, s)
 }
 
 func link(source string, t time.Time, s event.Status) event.Event {

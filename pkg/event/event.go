@@ -22,7 +22,7 @@ const (
 
 // Subjects this program uses for what it says about itself.
 const (
-	Link  = "link"  // Status "ok" or "error" of the way to a vendor's API, the reason in Detail
+	Link  = "link"  // Status "ok", "error" or, where the key is not taken, "refused" of the way to a vendor's API, the reason in Detail
 	Clock = "clock" // Status "stepped": this machine's clock was set, by how much in Data
 )
 

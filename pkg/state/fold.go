@@ -38,6 +38,7 @@ type Rules struct {
 
 	Equiwatt      *EquiwattRules
 	Ecomon        bool
+	Openvolt      *OpenvoltRules
 	PowerResponse *PowerResponseRules
 }
 
@@ -67,6 +68,9 @@ func New(r Rules, position int64) *Fold {
 	}
 	if r.Ecomon {
 		add("ecomon", newReaders(r))
+	}
+	if r.Openvolt != nil {
+		add("openvolt", newMeters(r))
 	}
 	if r.PowerResponse != nil {
 		add("powerresponse", newDispatches(r))

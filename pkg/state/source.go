@@ -61,10 +61,13 @@ type link struct {
 	bad   bool   // the newest one was
 	why   string // … for this reason
 	good  time.Time
+
+	refused bool // the newest one was bad because the key is not taken
 }
 
 func (l *link) apply(e event.Event) {
 	l.asked = true
+	l.refused = e.Status.State == "refused"
 	if e.Status.State != "ok" {
 		l.bad, l.why = true, e.Status.Detail
 		return
