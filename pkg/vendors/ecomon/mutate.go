@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
+	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/rest"
 )
 
 // values are what a mutation may be given, by the names that the vendor's pages
@@ -74,6 +75,10 @@ func composite(kind string) bool { return kind == "OBJECT" || kind == "INTERFACE
 // fill gives each argument its value. One that is required and has none is an
 // error, for a guess could change what is not ours.
 func (c *Client) fill(ctx context.Context, m field, args []argument, v values, depth int) (map[string]any, error) {
+	const most = 100 // far more than any form has
+	if len(args) > most {
+		return nil, c.undocumented(m, "so much")
+	}
 	filled := map[string]any{}
 	for _, a := range args {
 		bare := a.Type.bare()
@@ -90,7 +95,7 @@ func (c *Client) fill(ctx context.Context, m field, args []argument, v values, d
 			if f, number := value.(float64); number {
 				value = int64(math.Round(f))
 			}
-		case !ok && bare.Kind == "INPUT_OBJECT" && (a.required() || depth == 0) && depth < 3:
+		case !ok && bare.Kind == "INPUT_OBJECT" && (a.required() || depth == 0) && depth < 2:
 			if err := c.types(ctx, bare.Name); err != nil {
 				return nil, err
 			}
@@ -104,10 +109,15 @@ func (c *Client) fill(ctx context.Context, m field, args []argument, v values, d
 		case ok:
 			filled[a.Name] = value
 		case a.required():
-			return nil, &event.Refusal{Reason: "Ecomon's " + m.Name + " wants “" + a.Name + "”, which is not documented: call it in the Playground."}
+			return nil, c.undocumented(m, a.Name)
 		}
 	}
 	return filled, nil
+}
+
+func (c *Client) undocumented(m field, what string) error {
+	api := &rest.Client{Secrets: append([]string{c.Key}, c.secrets...)}
+	return &event.Refusal{Reason: "Ecomon's " + m.Name + " wants “" + api.Quote(what) + "”: call it in its Playground."}
 }
 
 // word is the value of an enumeration that means what is wanted.
