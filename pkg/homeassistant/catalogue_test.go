@@ -44,6 +44,7 @@ func TestCatalogue(t *testing.T) {
 func allDevices() state.View {
 	v := viewOf(&state.Equivents{Asked: true})
 	v.Sources = append(v.Sources, ecomonSource(state.Reader{}))
+	v.Sources = append(v.Sources, openvoltSource(state.Meter{}))
 	v.Sources = append(v.Sources, responseSource(state.Response{}))
 	return v
 }

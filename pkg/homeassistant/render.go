@@ -71,6 +71,10 @@ func describe(d *state.Device) device {
 		of = ecomonDevice()
 	case *state.Reader:
 		of = readerDevice(d.ID)
+	case *state.Meters:
+		of = openvoltDevice()
+	case *state.Meter:
+		of = meterDevice(d.ID)
 	case *state.Response:
 		of = responseDevice()
 	}
@@ -88,6 +92,10 @@ func payload(d *state.Device) any {
 		return struct{}{}
 	case *state.Reader:
 		return readerStateOf(*s)
+	case *state.Meters:
+		return struct{}{}
+	case *state.Meter:
+		return meterStateOf(*s)
 	case *state.Response:
 		return responseStateOf(*s)
 	}
