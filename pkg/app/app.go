@@ -68,6 +68,8 @@ type App struct {
 	commits   histogram // of the journal
 	publishes histogram // from a webhook's arrival until the broker had what it changed
 
+	replaying sync.Mutex // held while deliveries are decoded anew
+
 	steps  steps
 	heard  sync.Map     // of each source, when its last webhook came
 	turned atomic.Int64 // when the publisher's loop last turned, Unix nanoseconds

@@ -34,6 +34,7 @@ func (c Config) equiwatt() source {
 			client.Wait, client.Now, client.Agent = wait, a.clock.Now, a.agent()
 			return client.Poll(ctx, a.house.view().Link("equiwatt").Known)
 		},
+		reread: equiwatt.Reread,
 	}
 	return s
 }

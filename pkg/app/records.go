@@ -13,7 +13,7 @@ const pageOf = 50
 
 // records is what the page can look up of the past, and do with it.
 func (a *App) records() web.Records {
-	return web.Records{List: a.list, Counts: a.kept, Open: a.opened}
+	return web.Records{List: a.list, Counts: a.kept, Open: a.opened, Replay: a.Replay}
 }
 
 // list returns a page of deliveries. One row more than fits tells whether there
@@ -50,9 +50,9 @@ func (a *App) opened(ctx context.Context, id int64) (web.Opened, error) {
 	if errors.Is(err, journal.ErrNoDelivery) {
 		return web.Opened{}, errors.New("there is no such delivery, or it is older than the retention")
 	}
-	if err != nil || len(events) == 0 {
-		return web.Opened{Delivery: d}, err
+	o := web.Opened{Delivery: d, Events: events, Replayable: a.decoder(d) != nil}
+	if err == nil && len(events) > 0 {
+		o.Said, err = a.journal.Tellings(ctx, events[0].Seq, events[len(events)-1].Seq)
 	}
-	said, err := a.journal.Tellings(ctx, events[0].Seq, events[len(events)-1].Seq)
-	return web.Opened{Delivery: d, Events: events, Said: said}, err
+	return o, err
 }

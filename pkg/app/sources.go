@@ -35,6 +35,8 @@ type polled struct {
 	next func(a *App, last time.Time) time.Time
 	// ask makes the calls of one question, each after wait.
 	ask func(ctx context.Context, a *App, wait func(context.Context) error) (event.Answer, error)
+	// reread decodes anew an answer that was kept. Nil: that cannot be done.
+	reread func(d event.Delivery) []event.Event
 
 	once   sync.Once     // makes turn
 	turn   chan struct{} // held by who calls the API

@@ -154,3 +154,16 @@ func TestEntriesAreBounded(t *testing.T) {
 		t.Error("not ordered by start")
 	}
 }
+
+func TestReread(t *testing.T) {
+	seen := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
+	d := event.Delivery{Received: seen, Body: []byte(`{"success":true,"data":{"current_event":{"start_time":1700000000,"end_time":null},"previous_events":[]}}`)}
+	if got := Reread(d); len(got) != 1 || got[0].Key != "api/1700000000" || !got[0].Window.Running || !got[0].Seen.Equal(seen) {
+		t.Errorf("%+v", got)
+	}
+	for _, body := range []string{"", "<html>", `{"success":false,"msg":"no"}`} {
+		if got := Reread(event.Delivery{Received: seen, Body: []byte(body)}); got != nil {
+			t.Errorf("%s: %+v", body, got)
+		}
+	}
+}
