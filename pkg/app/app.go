@@ -174,6 +174,9 @@ func (a *App) build(ctx context.Context) {
 	a.house = &house{journal: a.journal, clock: a.clock}
 	var asked []string
 	for _, s := range a.sources {
+		if s.open != nil {
+			s.open(a)
+		}
 		if s.poll != nil {
 			asked = append(asked, s.name)
 		}

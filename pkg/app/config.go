@@ -20,6 +20,7 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/pkg/homeassistant"
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/ecomon"
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/equiwatt"
+	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/powerresponse"
 )
 
 // Config is the whole configuration, made of each room's own.
@@ -29,6 +30,8 @@ type Config struct {
 
 	Equiwatt equiwatt.Config `envPrefix:"EQUIWATT_"`
 	Ecomon   ecomon.Config   `envPrefix:"ECOMON_"`
+
+	PowerResponse powerresponse.Config `envPrefix:"POWERRESPONSE_"`
 
 	HookAddr  string `env:"HOOK_ADDR" envDefault:":8098"`
 	HookToken string `env:"HOOK_TOKEN"`
@@ -60,7 +63,7 @@ func load(environ map[string]string) (Config, error) {
 			errs = append(errs, named(e))
 		}
 	}
-	errs = append(errs, c.check(), c.MQTT.Validate(), c.Equiwatt.Validate(), c.Ecomon.Validate())
+	errs = append(errs, c.check(), c.MQTT.Validate(), c.Equiwatt.Validate(), c.Ecomon.Validate(), c.PowerResponse.Validate())
 	if err := errors.Join(errs...); err != nil {
 		return c, errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
 	}

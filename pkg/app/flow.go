@@ -42,6 +42,9 @@ func (a *App) record(ctx context.Context, d event.Delivery, events []event.Event
 	}
 	for _, s := range a.sources {
 		if s.name == d.Source && s.poll != nil && s.poll.asap {
+			if s.poll.told != nil {
+				s.poll.told(a, events)
+			}
 			s.poll.poller.AskNow()
 		}
 	}
@@ -179,6 +182,9 @@ func (a *App) problems(v state.View) []string {
 	for _, s := range a.sources {
 		if s.warning != "" {
 			list = append(list, s.warning)
+		}
+		if s.warns != nil && s.warns() != "" {
+			list = append(list, s.warns())
 		}
 		if l := v.Link(s.name); l.Up != nil && !*l.Up {
 			list = append(list, cmp.Or(l.Error, s.title+" has not answered for too long"))

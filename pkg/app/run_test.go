@@ -220,6 +220,7 @@ func TestAHookTokenIsMadeOnceAndKept(t *testing.T) {
 func TestNoSecretLeaves(t *testing.T) {
 	const token, user, password, other = "equiwatt-token-0451", "mqtt-user-in-url", "mqtt-password-0451", "url-password-0451"
 	const ecomonSecret, ecomonKey = "ecomon-secret-0451", "intermediary-api-key-0451"
+	const responseKey, responseSecret = "powerresponse-key-0451", "powerresponse-hmac-token-0451"
 	var mode sync.Map
 	cloud := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		how, _ := mode.Load("how")
@@ -249,6 +250,7 @@ func TestNoSecretLeaves(t *testing.T) {
 		done <- Run(ctx, map[string]string{
 			"EQUIWATT_TOKEN": token, "EQUIWATT_URL": cloud.URL + "/", "MQTT_URL": withLogin, "MQTT_PASSWORD": password, "HOOK_TOKEN": goodToken,
 			"ECOMON_SECRET": ecomonSecret, "ECOMON_API_KEY": ecomonKey, "ECOMON_URL": cloud.URL,
+			"POWERRESPONSE_API_KEY": responseKey, "POWERRESPONSE_TENANT": "11111111-2222-4333-8444-555555555555", "POWERRESPONSE_TOKEN": responseSecret, "POWERRESPONSE_URL": cloud.URL,
 			"HOOK_ADDR": "127.0.0.1:0", "WEB_ADDR": "127.0.0.1:0", "DATA_DIR": t.TempDir(), "LOG_LEVEL": "trace",
 		}, log, Host{Ready: func(h, w string) { ready <- [2]string{"http://" + h, "http://" + w} }})
 	}()
@@ -265,7 +267,7 @@ func TestNoSecretLeaves(t *testing.T) {
 		}
 		told.WriteString(get(t, at[1]) + get(t, at[1]+"/metrics"))
 	}
-	for _, path := range []string{"/hook/ecomon/" + goodToken, "/hook/equiwatt/wrong/started", "/", "/hook/other/" + goodToken, "/hook/equiwatt/" + goodToken + "/other"} {
+	for _, path := range []string{"/hook/ecomon/" + goodToken, "/hook/powerresponse/" + goodToken, "/hook/equiwatt/wrong/started", "/", "/hook/other/" + goodToken, "/hook/equiwatt/" + goodToken + "/other"} {
 		r, err := http.Post(at[0]+path, "text/plain", strings.NewReader(token))
 		if err != nil {
 			t.Fatal(err)
@@ -279,7 +281,7 @@ func TestNoSecretLeaves(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	for _, secret := range []string{token, user, password, other, ecomonSecret, ecomonKey} {
+	for _, secret := range []string{token, user, password, other, ecomonSecret, ecomonKey, responseKey, responseSecret} {
 		for where, text := range map[string]string{"the log": log.String(), "a topic": all.text(), "the page": told.String()} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s is in %s", secret, where)

@@ -16,20 +16,25 @@ import (
 type source struct {
 	name, title string
 	on          bool
-	missing     string // which variable a half configured source lacks, one sentence
-	warning     string // what is wrong with it while it is on, one sentence
+	missing     string        // which variable a half configured source lacks, one sentence
+	warning     string        // what is wrong with it while it is on, one sentence
+	warns       func() string // … or one that comes and goes; nil: none does
 	hooks       intake.Source
 	poll        *polled
 	command     func(ctx context.Context, a *App, s source, subject, command, payload string)
-	registrar   *registrar // nil: the vendor lets nobody manage webhooks but by hand
-	byHand      string     // how that is done, one sentence
+	registrar   *registrar   // nil: the vendor lets nobody manage webhooks but by hand
+	byHand      string       // how that is done, one sentence
+	open        func(a *App) // called before anything of it is; nil: nothing is to be done
 }
 
 // polled is a vendor whose API is asked.
 type polled struct {
 	interval time.Duration
 	asap     bool // a webhook is a reason to ask
-	limit    intake.Limit
+	// told takes what a webhook said, stored or not, before the API is asked;
+	// nil: the state tells enough of it.
+	told  func(a *App, events []event.Event)
+	limit intake.Limit
 	// next is when there is something to ask, which last is the newest call;
 	// zero: nothing is known to ask. Nil: every interval.
 	next func(a *App, last time.Time) time.Time
@@ -55,6 +60,7 @@ func (c Config) sources() []source {
 	return []source{
 		c.equiwatt(),
 		c.ecomon(),
+		c.powerresponse(),
 	}
 }
 
@@ -63,5 +69,6 @@ func (c Config) rules(since time.Time) state.Rules {
 	return state.Rules{
 		Zone: c.zone, Since: since,
 		Equiwatt: c.equiwattRules(), Ecomon: c.ecomon().on,
+		PowerResponse: c.responseRules(),
 	}
 }

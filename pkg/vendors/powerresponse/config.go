@@ -2,7 +2,6 @@ package powerresponse
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/rest"
@@ -20,9 +19,6 @@ type Config struct {
 	// is seen to, for the vendor does not document its name.
 	SignatureHeader string `env:"SIGNATURE_HEADER"`
 	Challenge       string `env:"CHALLENGE" envDefault:"text"` // how a challenge is answered: "text" or "json"
-	// EventTypes are the names of what a webhook is to tell, with commas
-	// between; the vendor does not document them, and registering needs one.
-	EventTypes string `env:"EVENT_TYPES"`
 }
 
 // Ways to answer a challenge, of which the vendor documents neither.
@@ -57,9 +53,6 @@ func (c Config) Validate() error {
 	default:
 		bad("POWERRESPONSE_CHALLENGE: it must be text or json")
 	}
-	if slices.ContainsFunc(c.Types(), func(t string) bool { return t != line(t) }) {
-		bad("POWERRESPONSE_EVENT_TYPES: they must be names with commas between")
-	}
 	return errors.Join(errs...)
 }
 
@@ -89,16 +82,6 @@ func (c Config) Warning() string {
 		return "PowerResponse's webhooks are all refused: POWERRESPONSE_TOKEN, the key of their signature, is missing."
 	}
 	return ""
-}
-
-// Types are the EventTypes, each once.
-func (c Config) Types() (types []string) {
-	for name := range strings.SplitSeq(c.EventTypes, ",") {
-		if name = strings.TrimSpace(name); name != "" && !slices.Contains(types, name) {
-			types = append(types, name)
-		}
-	}
-	return types
 }
 
 // UUID is a UUID in lower case; empty: it is none.

@@ -18,7 +18,6 @@ func TestValidate(t *testing.T) {
 			c.APIKey, c.Tenant, c.Token, c.SignatureHeader, c.Challenge = secret, strings.ToUpper(tenant), token, "X-Signature", "json"
 		},
 		"this machine": func(c *Config) { c.URL = "http://127.0.0.1:8080/x/" },
-		"event types":  func(c *Config) { c.EventTypes = "A, B" },
 	} {
 		if err := usual(change).Validate(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -38,7 +37,6 @@ func TestValidate(t *testing.T) {
 		"no address":         {"POWERRESPONSE_URL", func(c *Config) { c.URL = "" }},
 		"a colon":            {"POWERRESPONSE_SIGNATURE_HEADER", func(c *Config) { c.SignatureHeader = value + ":" }},
 		"an unknown word":    {"POWERRESPONSE_CHALLENGE", func(c *Config) { c.Challenge = value }},
-		"a long type":        {"POWERRESPONSE_EVENT_TYPES", func(c *Config) { c.EventTypes = strings.Repeat(value, 50) }},
 	} {
 		err := usual(c.change).Validate()
 		if err == nil || !strings.HasPrefix(err.Error(), c.variable+": ") || strings.Contains(err.Error(), "\n") {
@@ -70,14 +68,5 @@ func TestOn(t *testing.T) {
 		if w := config.Warning(); (w == "") != (c.warning == "") || !strings.Contains(w, c.warning) {
 			t.Errorf("%+v: warning %q", c, w)
 		}
-	}
-}
-
-func TestTypes(t *testing.T) {
-	if got := (Config{EventTypes: " A,, B ,A"}).Types(); strings.Join(got, "+") != "A+B" {
-		t.Errorf("%q", got)
-	}
-	if got := (Config{}).Types(); len(got) != 0 {
-		t.Errorf("%q", got)
 	}
 }
