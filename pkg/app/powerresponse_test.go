@@ -259,7 +259,9 @@ func TestOptingInAndOut(t *testing.T) {
 	r.command("opt_in", "")
 	r.command("opt_out", responseAsset) // no such event
 	eventually(t, "the question for what is not there", func() bool {
-		return slices.ContainsFunc(r.Calls(), func(c simulator.Call) bool { return strings.Contains(c.Path, responseAsset+"/assets") && c.Status == 404 })
+		return slices.ContainsFunc(r.Calls(), func(c simulator.Call) bool {
+			return strings.Contains(c.Path, responseAsset+"/assets") && c.Status == 404
+		})
 	})
 	if n := posts(); n != 2 {
 		t.Errorf("%d orders, want 2", n)
