@@ -10,6 +10,8 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
 )
 
 const (
@@ -132,4 +134,87 @@ func TestForwardedAlertsNeedUnsigned(t *testing.T) {
 			t.Errorf("posted: %d", got)
 		}
 	})
+}
+
+// TestEcomonHooks: from nothing to a signed test that arrived, by the command's
+// own functions in the running app.
+func TestEcomonHooks(t *testing.T) {
+	cloud := simulator.NewEcomon("k-0451-0451", nil)
+	cloud.Bearer()
+	cloud.Prompt(true)
+	api, err := cloud.Open("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cloud.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	dir := t.TempDir()
+	env := map[string]string{"ECOMON_SECRET": ecomonSecret, "ECOMON_API_KEY": "k-0451-0451", "ECOMON_URL": api, "DATA_DIR": dir, "HOOK_TOKEN": goodToken}
+	hooks, _ := start(t, env)
+	env["PUBLIC_URL"] = hooks
+	for _, step := range []struct{ args, says, fails string }{
+		{"list ecomon", "ecomon: the alert PriceWarningAlertSetting calls no webhook\n", ""},
+		{"check ecomon", "", "no device has an alert at Ecomon: hooks register ecomon device=… limit=… adds it"},
+		{"register ecomon", "ecomon: the secret is set\n", "no device has an alert"},
+		{"register ecomon device=a1b2c3d4", "", "device and limit come together"},
+		{"register ecomon limit=5000", "", "device and limit come together"},
+		{"register ecomon device=a1b2c3d4 limit=NaN", "", "device and limit come together"},
+		{"register ecomon device=a1b2c3d4 limit=5000", "ecomon: the secret is set\n" +
+			"ecomon: the alert at half the hour of a1b2c3d4 (5000 Wh) is set\necomon: the alert at any time of a1b2c3d4 (5000 Wh) is set\n" +
+			"ecomon: the alert at half the hour of a1b2c3d4 (5000 Wh) calls here now\necomon: the alert at any time of a1b2c3d4 (5000 Wh) calls here now\n", ""},
+		{"register ecomon device=a1b2c3d4 limit=5000", "ecomon: the secret is set\n" +
+			"ecomon: the alert at half the hour of a1b2c3d4 (5000 Wh) was there already\necomon: the alert at any time of a1b2c3d4 (5000 Wh) was there already\n" +
+			"ecomon: the alert at half the hour of a1b2c3d4 (5000 Wh) called here already\necomon: the alert at any time of a1b2c3d4 (5000 Wh) called here already\n", ""},
+		{"list ecomon", "ecomon: the alert PriceWarningAlertSetting calls no webhook\n" +
+			"ecomon: the alert at half the hour of a1b2c3d4 (5000 Wh) calls " + hooks + "/hook/ecomon/…\n" +
+			"ecomon: the alert at any time of a1b2c3d4 (5000 Wh) calls " + hooks + "/hook/ecomon/…\n", ""},
+		{"check ecomon", "ecomon: the alert at half the hour of a1b2c3d4 (5000 Wh) calls here\necomon: the alert at any time of a1b2c3d4 (5000 Wh) calls here\n" +
+			"ecomon: asked Ecomon for its test\necomon: its test webhook arrived: accepted\n", ""},
+		{"remove ecomon", "", "Ecomon offers no way to remove its webhooks."},
+	} {
+		var said strings.Builder
+		err := Hooks(t.Context(), strings.Fields(step.args), env, &said, Host{})
+		if said.String() != step.says || (err == nil) != (step.fails == "") || err != nil && !strings.Contains(err.Error(), step.fails) {
+			t.Errorf("%s: said\n%s%v\nwant\n%s%s", step.args, said.String(), err, step.says, step.fails)
+		}
+	}
+	if cloud.Secret() != ecomonSecret {
+		t.Errorf("the secret is %q", cloud.Secret())
+	}
+}
+
+// TestEcomonAnotherSecret: the check tells where the vendor signs with another
+// secret, whatever its API says.
+func TestEcomonAnotherSecret(t *testing.T) {
+	cloud := simulator.NewEcomon("k-0451-0451", nil)
+	cloud.Prompt(true)
+	api, err := cloud.Open("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cloud.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	hooks, web := start(t, map[string]string{"ECOMON_SECRET": ecomonSecret})
+	cloud.Sign("another")
+	cloud.Limit(simulator.HalfHourAlert, "a1b2c3d4", 5000, hooks+"/hook/ecomon/"+goodToken)
+	c, err := load(map[string]string{"ECOMON_SECRET": ecomonSecret, "ECOMON_API_KEY": "k-0451-0451", "ECOMON_URL": api})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.ecomon()
+	s.registrar.arrival = 100 * time.Millisecond
+	a := office(t, &clerk{}, func(a *App) { a.config.PublicURL, a.token, a.table = hooks, goodToken, []source{s} })
+	if _, err := a.Hooks(t.Context(), "check", "ecomon", nil); err == nil || !strings.Contains(err.Error(), "is the secret the vendor's?") {
+		t.Error(err)
+	}
+	eventually(t, "the refusal on the page", func() bool { return strings.Contains(get(t, web), "wrong signature") })
+	if _, keys := a.journal.Setting("ecomon.bearer"); !keys {
+		t.Error("the form of the key is not remembered")
+	}
 }

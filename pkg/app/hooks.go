@@ -182,7 +182,12 @@ func (a *App) errandAt(ctx context.Context, s source, what string, settings map[
 	if what == "test" {
 		return a.tested(ctx, s, do, h)
 	}
-	return s.run(ctx, do, h)
+	lines, err := s.run(ctx, do, h)
+	if what != "check" || err != nil || !s.registrar.proves {
+		return lines, err
+	}
+	more, err := a.tested(ctx, s, s.registrar.test, h)
+	return append(lines, more...), err
 }
 
 // errand returns what does it, or why nothing can.

@@ -21,6 +21,7 @@ type registrar struct {
 
 	takes   []string      // names of the settings that register may be given, e.g. "limit"
 	arrival time.Duration // how long a test webhook may take; zero: 30 s
+	proves  bool          // check sends the test too: nothing else shows that the secret is right
 }
 
 // errand is one thing to do about a webhook. Each line says what was found or

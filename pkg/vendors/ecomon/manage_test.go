@@ -205,7 +205,7 @@ func TestMutationsThatDoNotSucceed(t *testing.T) {
 	if r := refusal(t, second(c.SetLimit(t.Context(), []Setting{{Kind: Hourly, Device: "d", Limit: &limit}}, Hourly, "d", 2))); !strings.Contains(r.Reason, "wants “id”") {
 		t.Errorf("%+v", r)
 	}
-	foreign := field{Name: "m", Args: []argument{{Name: "a\nb" + strings.Repeat("x", 500), Type: typeRef{Kind: "NON_NULL", OfType: &typeRef{Name: "String"}}}}}
+	foreign := field{Name: "update" + string(Hourly), Args: []argument{{Name: "a\nb" + strings.Repeat("x", 500), Type: typeRef{Kind: "NON_NULL", OfType: &typeRef{Name: "String"}}}}}
 	if _, err := c.fill(t.Context(), foreign, foreign.Args, nil, 0); len([]rune(refusal(t, err).Reason)) > 200 {
 		t.Error(err)
 	}

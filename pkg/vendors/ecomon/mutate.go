@@ -117,7 +117,12 @@ func (c *Client) fill(ctx context.Context, m field, args []argument, v values, d
 
 func (c *Client) undocumented(m field, what string) error {
 	api := &rest.Client{Secrets: append([]string{c.Key}, c.secrets...)}
-	return &event.Refusal{Reason: "Ecomon's " + m.Name + " wants “" + api.Quote(what) + "”: call it in its Playground."}
+	const long = 60
+	what = api.Quote(what)
+	if runes := []rune(what); len(runes) > long {
+		what = string(runes[:long]) + "…"
+	}
+	return &event.Refusal{Reason: "Ecomon's " + m.Name + " wants “" + what + "”: call it in its Playground."}
 }
 
 // word is the value of an enumeration that means what is wanted.
