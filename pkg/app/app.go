@@ -53,6 +53,7 @@ type App struct {
 	host    Host
 	log     zerolog.Logger
 	logs    io.Writer
+	lines   ring // of the log
 	table   []source
 	sources []source // those of the table that are on
 	half    []string // what half configured sources lack
@@ -82,7 +83,7 @@ const project = "https://github.com/grid2mqtt/grid2mqtt"
 func Run(ctx context.Context, environ map[string]string, stdout io.Writer, host Host) error {
 	c, bad := load(environ)
 	a := &App{config: c, host: host, logs: stdout, metrics: metrics.NewSet(), clock: &intake.Clock{}}
-	a.log = newLog(stdout, c)
+	a.log = newLog(stdout, c, &a.lines)
 	if host.Problem != "" && bad == nil {
 		bad = errors.New(host.Problem)
 	}
@@ -121,7 +122,7 @@ func (a *App) refuse(ctx context.Context, bad error) error {
 	}
 	a.log.Error().Str("source", "app").Msg(bad.Error())
 	s := &web.Server{
-		Allowed: a.host.Allowed, Log: a.logger("web"),
+		Allowed: a.host.Allowed, Log: a.logger("web"), Records: web.Records{Lines: a.lines.newest},
 		Page: func(context.Context) web.Page {
 			return web.Page{View: state.View{At: time.Now()}, Version: a.host.Version, Zone: a.zone(), Problems: []string{bad.Error()}, Broker: "not tried: the options come first"}
 		},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -237,16 +238,17 @@ func (a *App) say(hooks, page net.Listener) {
 	}
 }
 
-func newLog(w interface{ Write([]byte) (int, error) }, c Config) zerolog.Logger {
+// newLog makes the log; also are those who get every line as JSON.
+func newLog(w io.Writer, c Config, also ...io.Writer) zerolog.Logger {
 	if c.LogFormat == "json" {
-		return zerolog.New(w).Level(c.level).With().Timestamp().Logger()
+		return zerolog.New(zerolog.MultiLevelWriter(append(also, w)...)).Level(c.level).With().Timestamp().Logger()
 	}
 	console := zerolog.ConsoleWriter{
 		Out: w, NoColor: true, TimeFormat: time.TimeOnly, TimeLocation: c.zone,
 		PartsOrder:    []string{zerolog.TimestampFieldName, zerolog.LevelFieldName, "source", zerolog.MessageFieldName},
 		FieldsExclude: []string{"source"},
 	}
-	return zerolog.New(console).Level(c.level).With().Timestamp().Logger()
+	return zerolog.New(zerolog.MultiLevelWriter(append(also, console)...)).Level(c.level).With().Timestamp().Logger()
 }
 
 func (a *App) logger(source string) zerolog.Logger {

@@ -13,7 +13,7 @@ const pageOf = 50
 
 // records is what the page can look up of the past, and do with it.
 func (a *App) records() web.Records {
-	return web.Records{List: a.list, Counts: a.kept, Open: a.opened, Replay: a.Replay}
+	return web.Records{List: a.list, Counts: a.kept, Open: a.opened, Replay: a.Replay, Lines: a.lines.newest}
 }
 
 // list returns a page of deliveries. One row more than fits tells whether there
