@@ -1,7 +1,8 @@
 // Command grid2mqtt turns what energy vendors say into what Home Assistant
-// knows. Without arguments it runs; "healthcheck" asks a running one whether
-// its loops turn, "hooks" manages our webhooks at the vendors, "leave" takes all
-// that is ours off the broker, "version" prints the version.
+// knows. Without arguments it runs; "check" looks at every step of the set-up,
+// "healthcheck" asks a running one whether its loops turn, "hooks" manages our
+// webhooks at the vendors, "leave" takes all that is ours off the broker,
+// "version" prints the version.
 package main
 
 import (
@@ -9,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -32,7 +32,7 @@ func main() {
 }
 
 // run is the whole program; it returns the exit code: 0 after a stop, 1 for an
-// unhealthy or unknown answer and where it could not leave or manage webhooks,
+// unhealthy or unknown answer, a broken set-up and where it could not leave or manage webhooks,
 // 2 for what cannot be used.
 func run(ctx context.Context, args []string, env map[string]string, stdout, stderr io.Writer) int {
 	host := app.Host{Version: version}
@@ -47,6 +47,8 @@ func run(ctx context.Context, args []string, env map[string]string, stdout, stde
 	switch command {
 	case "":
 		err = app.Run(ctx, env, stdout, host)
+	case "check":
+		err = app.Check(ctx, env, stdout, host)
 	case "healthcheck":
 		err, code = healthcheck(ctx, env["WEB_ADDR"]), 1
 	case "hooks":
@@ -56,13 +58,13 @@ func run(ctx context.Context, args []string, env map[string]string, stdout, stde
 	case "version":
 		fmt.Fprintln(stdout, version)
 	default:
-		err = fmt.Errorf("%q is no command: run it without one, or with healthcheck, hooks, leave or version", command)
+		err = fmt.Errorf("%q is no command: run it without one, or with check, healthcheck, hooks, leave or version", command)
 	}
 	if err == nil {
 		return 0
 	}
 	fmt.Fprintln(stderr, "grid2mqtt:", err)
-	if errors.Is(err, app.ErrNotDone) || errors.Is(err, app.ErrNotLeft) {
+	if errors.Is(err, app.ErrNotDone) || errors.Is(err, app.ErrBroken) || errors.Is(err, app.ErrNotLeft) {
 		return 1
 	}
 	return code
@@ -90,16 +92,9 @@ func underSupervisor(ctx context.Context, env map[string]string, host app.Host) 
 
 // healthcheck asks the page of a running Grid2MQTT, for a container's HEALTHCHECK.
 func healthcheck(ctx context.Context, addr string) error {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		host, port = "127.0.0.1", "8099"
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+app.Local(addr)+"/healthz", nil)
 	if err != nil {
 		return err
 	}

@@ -66,14 +66,21 @@ type App struct {
 	token     string
 	metrics   *metrics.Set
 	counts    refusals
+	keys      []string // the names of all variables
+	hookAddr  string   // of the hook listener
+	knocks    knocks
+	found     findings
+	inspector inspector
 	commits   histogram // of the journal
 	publishes histogram // from a webhook's arrival until the broker had what it changed
 
 	replaying sync.Mutex // held while deliveries are decoded anew
 
-	steps  steps
-	heard  sync.Map     // of each source, when its last webhook came
-	turned atomic.Int64 // when the publisher's loop last turned, Unix nanoseconds
+	steps   steps
+	heard   sync.Map     // of each source, when its last webhook came
+	spurned sync.Map     // of each source, when a webhook last came with a wrong signature
+	posted  atomic.Int64 // when a webhook last came over the hook listener, Unix nanoseconds
+	turned  atomic.Int64 // when the publisher's loop last turned, Unix nanoseconds
 }
 
 const project = "https://github.com/grid2mqtt/grid2mqtt"
@@ -106,6 +113,7 @@ func Run(ctx context.Context, environ map[string]string, stdout io.Writer, host 
 		return a.refuse(ctx, fmt.Errorf("DATA_DIR cannot be used: %w", err))
 	}
 	defer a.journal.Close()
+	a.hookAddr = hooks.Addr().String()
 	a.build(ctx)
 	if host.Ready != nil {
 		host.Ready(hooks.Addr().String(), page.Addr().String())
@@ -123,6 +131,7 @@ func (a *App) refuse(ctx context.Context, bad error) error {
 	a.log.Error().Str("source", "app").Msg(bad.Error())
 	s := &web.Server{
 		Allowed: a.host.Allowed, Log: a.logger("web"), Records: web.Records{Lines: a.lines.newest},
+		Checks: func(context.Context, bool) []web.Step { return []web.Step{unusable(bad)} },
 		Page: func(context.Context) web.Page {
 			return web.Page{View: state.View{At: time.Now()}, Version: a.host.Version, Zone: a.zone(), Problems: []string{bad.Error()}, Broker: "not tried: the options come first"}
 		},
@@ -155,16 +164,9 @@ func (a *App) zone() *time.Location {
 // build makes every room, and folds the past.
 func (a *App) build(ctx context.Context) {
 	a.clock.Stepped = a.stepped
+	a.keys, a.inspector = variables(), inspector{turn: make(chan struct{}, 1), again: make(chan struct{}, 1)}
 	a.table = a.config.sources()
-	for _, s := range a.table {
-		switch {
-		case s.on:
-			a.sources = append(a.sources, s)
-		case s.missing != "":
-			a.half = append(a.half, s.missing)
-			a.log.Warn().Str("source", s.name).Msg(s.missing)
-		}
-	}
+	a.sort()
 	if p := a.config.Equiwatt.PollInterval; p < 10*time.Second && a.config.Equiwatt.Token != "" {
 		a.log.Warn().Str("source", "equiwatt").Msgf("EQUIWATT_POLL_INTERVAL %s is too often for Equiwatt's limits; asking every 10s", p)
 	}
@@ -195,6 +197,19 @@ func (a *App) build(ctx context.Context) {
 		}
 	}
 	a.register()
+}
+
+// sort tells apart which sources of the table are on, and which half configured.
+func (a *App) sort() {
+	for _, s := range a.table {
+		switch {
+		case s.on:
+			a.sources = append(a.sources, s)
+		case s.missing != "":
+			a.half = append(a.half, s.missing)
+			a.log.Warn().Str("source", s.name).Msg(s.missing)
+		}
+	}
 }
 
 // once returns a setting that is made once and kept.
@@ -315,7 +330,7 @@ func (a *App) run(ctx context.Context, hooks, page net.Listener) {
 	door := newServer(a.door, a.logger("hooks"))
 	window := newServer((&web.Server{
 		Page: a.page, Allowed: a.host.Allowed, Loopback: a.host.Allowed == nil && loopback(page.Addr()), Healthy: a.healthy, Metrics: a.writeMetrics, Command: a.command, Log: a.logger("web"),
-		Records: a.records(),
+		Records: a.records(), Checks: a.checks,
 	}).Handler(), a.logger("web"))
 	a.say(hooks, page)
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -327,6 +342,7 @@ func (a *App) run(ctx context.Context, hooks, page net.Listener) {
 		}
 	}
 	speakers.Go(func() { a.publisher.Run(inner) })
+	speakers.Go(func() { a.watch(inner) })
 	speakers.Go(func() { _ = door.Serve(hooks) }) // both end with Close
 	speakers.Go(func() { _ = window.Serve(page) })
 

@@ -23,7 +23,7 @@ import (
 func (a *App) newDoor() *intake.Hooks {
 	h := &intake.Hooks{
 		Token: func() []string { return []string{a.token} },
-		Now:   a.clock.Now, Record: a.record, Refused: a.refused,
+		Now:   a.clock.Now, Record: a.record, Refused: a.refused, Knock: a.knocks.hear,
 		Log: a.logger("hooks").Sample(&zerolog.BurstSampler{Burst: 20, Period: time.Minute}), // a flood is counted, not logged
 	}
 	for _, s := range a.sources {
@@ -51,6 +51,7 @@ func (a *App) record(ctx context.Context, d event.Delivery, events []event.Event
 	}
 	if err == nil {
 		a.heard.Store(d.Source, d.Received)
+		a.outside(d)
 		a.count("grid2mqtt_deliveries_total", "source", d.Source, "verdict", stored.Verdict)
 		a.log.Info().Str("source", d.Source).Str("kind", d.Kind).Str("via", d.Via).Int("bytes", len(d.Body)).Msg("webhook received")
 	}
@@ -134,10 +135,11 @@ func (a *App) keepGood(ctx context.Context, s source, good time.Time) {
 
 // failed notes that an API gave no good answer. It is said once for each reason.
 func (a *App) failed(ctx context.Context, s source, err error) {
-	reason := err.Error()
+	reason, r := err.Error(), &event.Refusal{}
+	errors.As(err, &r)
 	s.poll.mu.Lock()
 	news := s.poll.bad != reason
-	s.poll.bad, s.poll.said = reason, true
+	s.poll.bad, s.poll.said, s.poll.refusal = reason, true, *r
 	s.poll.mu.Unlock()
 	if news {
 		a.log.Warn().Str("source", s.name).Msg(reason)
@@ -153,6 +155,7 @@ func (a *App) failed(ctx context.Context, s source, err error) {
 // spoken is called after each turn of the publisher.
 func (a *App) spoken(v state.View) {
 	a.turned.Store(time.Now().UnixNano())
+	a.connected()
 	for _, s := range a.sources {
 		if urgent := v.Link(s.name).Urgent; s.poll != nil && s.poll.urgent.Swap(urgent) != urgent {
 			s.poll.poller.Look()
@@ -196,6 +199,7 @@ func (a *App) problems(v state.View) []string {
 
 func (a *App) bridge(v state.View) homeassistant.Bridge {
 	b := homeassistant.Bridge{Problems: a.problems(v), Skew: v.Skew}
+	b.Setup, b.SetupText = setup(a.stepsOf(v))
 	for _, s := range a.sources {
 		b.Sources = append(b.Sources, s.name)
 	}
@@ -210,6 +214,7 @@ type refusals struct {
 
 func (a *App) refused(source, why string) {
 	a.count("grid2mqtt_deliveries_total", "source", source, "verdict", why)
+	a.spurn(source, why)
 	a.counts.mu.Lock()
 	defer a.counts.mu.Unlock()
 	if a.counts.by == nil {

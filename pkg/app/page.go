@@ -34,7 +34,7 @@ func (a *App) page(ctx context.Context) web.Page {
 	}
 	p.Deliveries, _ = a.journal.Deliveries(ctx, journal.Query{Limit: 50}) // its trouble is among the problems
 	if len(a.sources) == 0 {
-		p.Steps = append(p.Steps, "Turn on the Open API in the Equiwatt app (Add device, API Integration), and set EQUIWATT_TOKEN (option equiwatt: token) to the token it shows.")
+		p.Steps = append(p.Steps, firstSource)
 	}
 	if a.config.MQTT.URL == "" && p.Broker != "" {
 		step := "Set MQTT_URL to your MQTT broker, e.g. mqtt://192.168.1.10:1883."
@@ -86,6 +86,7 @@ func (a *App) lastHook(source string) time.Time {
 	for _, d := range deliveries {
 		if d.Via == event.ViaHTTP || d.Via == event.ViaMQTT {
 			last = d.Received
+			a.outside(d)
 			break
 		}
 	}

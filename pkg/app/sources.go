@@ -25,6 +25,9 @@ type source struct {
 	registrar   *registrar   // nil: the vendor lets nobody manage webhooks but by hand
 	byHand      string       // how that is done, one sentence
 	open        func(a *App) // called before anything of it is; nil: nothing is to be done
+	// signature says how far a signature is known, as a web.Step does; nil: as
+	// far as Verify takes what comes, and without Verify there is none.
+	signature func(a *App) (state, reason, remedy string)
 }
 
 // polled is a vendor whose API is asked.
@@ -49,10 +52,11 @@ type polled struct {
 	urgent atomic.Bool // a webhook waits for the API to agree
 	asks   any         // what the plan was last made of; the publisher's loop owns it
 
-	mu   sync.Mutex // guards what follows
-	bad  string     // why the newest answer was bad; empty: it was good
-	said bool       // an answer came in this run
-	beat time.Time  // when the last good answer was kept
+	mu      sync.Mutex    // guards what follows
+	bad     string        // why the newest answer was bad; empty: it was good
+	refusal event.Refusal // the newest bad answer of the vendor or the network
+	said    bool          // an answer came in this run
+	beat    time.Time     // when the last good answer was kept
 }
 
 // sources is the table of vendors, one row each.

@@ -59,7 +59,7 @@ func (p *Publisher) connect(ctx context.Context) {
 			}
 			return
 		}
-		refused = turnedAway(err)
+		refused = Refuses(err)
 		p.report(where, err)
 		if err == nil {
 			p.put(func(a *arrivals) { a.up, a.lost = client, false })
@@ -86,7 +86,8 @@ func (p *Publisher) connect(ctx context.Context) {
 	}
 }
 
-func turnedAway(err error) bool {
+// Refuses reports whether an attempt failed because the broker turned us away.
+func Refuses(err error) bool {
 	return errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword) || errors.Is(err, packets.ErrorRefusedNotAuthorised)
 }
 
@@ -104,31 +105,54 @@ func (p *Publisher) dial(ctx context.Context, refused bool, lost chan struct{}) 
 	options.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
 		p.receive(inbound{m.Topic(), m.Payload(), m.Retained()})
 	})
-	client = mqtt.NewClient(options)
+	client, err = call(ctx, options, where)
+	return client, where, err
+}
+
+// Try makes one connection that says nothing, and ends it.
+func (p *Publisher) Try(ctx context.Context) error {
+	b, err := p.Broker(ctx, false)
+	if err != nil {
+		return err
+	}
+	options, where, err := p.options(b)
+	if err != nil {
+		return err
+	}
+	client, err := call(ctx, options.UnsetWill(), where)
+	if err == nil {
+		client.Disconnect(100)
+	}
+	return err
+}
+
+// call connects to the broker at where.
+func call(ctx context.Context, options *mqtt.ClientOptions, where string) (mqtt.Client, error) {
+	client := mqtt.NewClient(options)
 	token := client.Connect()
 	select {
 	case <-token.Done():
 	case <-ctx.Done():
 	case <-time.After(connectWithin + time.Second):
 	}
+	err := errSilent
 	select {
 	case <-token.Done():
 		err = token.Error()
 	default:
-		err = errSilent
 	}
 	if err == nil {
-		return client, where, nil
+		return client, nil
 	}
 	go client.Disconnect(0)
-	if turnedAway(err) {
+	if Refuses(err) {
 		who := "a client without a user name"
 		if options.Username != "" {
 			who = fmt.Sprintf("the user %q", options.Username)
 		}
-		return nil, where, fmt.Errorf("the MQTT broker %s refuses %s (%w): check MQTT_USERNAME and MQTT_PASSWORD", where, who, err)
+		return nil, fmt.Errorf("the MQTT broker %s refuses %s (%w): check MQTT_USERNAME and MQTT_PASSWORD", where, who, err)
 	}
-	return nil, where, fmt.Errorf("the MQTT broker %s cannot be reached: %w", where, plain(err))
+	return nil, fmt.Errorf("the MQTT broker %s cannot be reached: %w", where, plain(err))
 }
 
 var (
@@ -234,7 +258,7 @@ func (p *Publisher) report(where string, err error) {
 	}
 	p.mu.Lock()
 	changed := !p.reported || reason != p.trouble
-	p.reported, p.trouble, p.health.Refused = true, reason, turnedAway(err)
+	p.reported, p.trouble, p.health.Refused = true, reason, Refuses(err)
 	p.mu.Unlock()
 	switch {
 	case !changed:

@@ -5,6 +5,7 @@ import "time"
 // Health is how we get on with the broker and with Home Assistant.
 type Health struct {
 	Trouble string    // what is wrong with the broker, one sentence; empty: nothing
+	Tried   bool      // … as far as anybody knows: it was called
 	Refused bool      // … it is there and turns us away
 	Since   time.Time // when this connection began; zero: there is none
 	Thrown  int       // how many connections in a row were ended within seconds
@@ -20,6 +21,7 @@ func (p *Publisher) Health() Health {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h := p.health
+	h.Tried = p.reported
 	if h.Trouble = p.trouble; !p.reported {
 		h.Trouble = "not connected to the MQTT broker yet"
 	}

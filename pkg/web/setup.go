@@ -1,6 +1,12 @@
 package web
 
-import "time"
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
 
 // States of a Step.
 const (
@@ -19,6 +25,15 @@ type Step struct {
 	Reason string    `json:"reason,omitempty"` // what was seen, one sentence; empty: there is nothing to say
 	Remedy string    `json:"remedy,omitempty"` // what to do, one sentence; empty: nothing
 	At     time.Time `json:"at,omitzero"`      // when it was seen; zero: not yet
+}
+
+// Line is the step as one line of text.
+func (s Step) Line() string {
+	text := s.Title
+	if s.Reason != "" || s.Remedy != "" {
+		text += ":"
+	}
+	return fmt.Sprintf("%-8s %-24s %s", s.State, s.Name, strings.TrimSpace(strings.Join([]string{text, s.Reason, s.Remedy}, " ")))
 }
 
 // FirstFailed returns the first step that failed; ok is false where none did.
@@ -58,4 +73,28 @@ type Stage struct {
 	Title string    // e.g. "Home Assistant's broker has it"
 	At    time.Time // zero: not yet
 	Note  string    // why not yet, one sentence; empty: it is to be expected
+}
+
+// check answers with the steps of setting up, as JSON where that is asked for,
+// else as lines: GET as they were last seen, POST anew.
+func (s *Server) check(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case s.Checks == nil:
+		say(w, http.StatusNotFound, "There is nothing here.")
+		return
+	case r.Method == http.MethodPost && !sameOrigin(r):
+		say(w, http.StatusForbidden, "This did not come from this page.")
+		return
+	}
+	steps := s.Checks(r.Context(), r.Method == http.MethodPost)
+	if strings.Contains(r.Header.Get("Accept"), "application/json") {
+		b, _ := json.Marshal(steps) // words and times: cannot fail
+		write(w, http.StatusOK, "application/json", b)
+		return
+	}
+	var b strings.Builder
+	for _, step := range steps {
+		b.WriteString(step.Line() + "\n")
+	}
+	write(w, http.StatusOK, "text/plain; charset=utf-8", []byte(b.String()))
 }

@@ -41,6 +41,10 @@ type Server struct {
 
 	Records Records
 
+	// Checks returns the steps of setting up as they were last seen; anew: it
+	// looks at them now, which takes 20 seconds at most. nil: there are none.
+	Checks func(ctx context.Context, anew bool) []Step
+
 	// Loopback: the listener is on a loopback address, so only its names are
 	// ours. A foreign name that leads here would let a foreign site read the
 	// page in a visitor's browser, hook token included (DNS rebinding).
@@ -50,7 +54,8 @@ type Server struct {
 }
 
 type route struct {
-	post   bool
+	post   bool // it takes POST only
+	both   bool // it takes POST too
 	handle http.HandlerFunc
 }
 
@@ -66,6 +71,7 @@ func (s *Server) Handler() http.Handler {
 		"/icon.svg":         {handle: asset("icon.svg", "image/svg+xml")},
 		"/healthz":          {handle: s.health},
 		"/metrics":          {handle: s.metrics},
+		"/check":            {both: true, handle: s.check},
 		"/command/refresh":  {post: true, handle: s.refresh(pages)},
 		"/command/rehearse": {post: true, handle: s.rehearse(pages)},
 	}
@@ -86,6 +92,8 @@ func (s *Server) Handler() http.Handler {
 		case at.post && r.Method != http.MethodPost:
 			w.Header().Set("Allow", "POST")
 			say(w, http.StatusMethodNotAllowed, "This is a button: it takes POST only.")
+		case at.both && r.Method == http.MethodPost:
+			at.handle(w, r)
 		case !at.post && r.Method != http.MethodGet && r.Method != http.MethodHead:
 			w.Header().Set("Allow", "GET, HEAD")
 			say(w, http.StatusMethodNotAllowed, "This can only be read.")

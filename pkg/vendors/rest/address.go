@@ -22,6 +22,12 @@ func Unusable(rawURL string) string {
 	return "it must begin with https:// (http:// is for this machine itself only)"
 }
 
+// plain reports whether all that makes a URL unusable is plain HTTP.
+func plain(rawURL string) bool {
+	rest, ok := strings.CutPrefix(rawURL, "http://")
+	return ok && Unusable("https://"+rest) == ""
+}
+
 func loopback(u *url.URL) bool {
 	host := u.Hostname()
 	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
