@@ -40,6 +40,7 @@ type Rules struct {
 	Ecomon        bool
 	Openvolt      *OpenvoltRules
 	PowerResponse *PowerResponseRules
+	Capacitor     *CapacitorRules
 }
 
 // Fold is the events so far. It is not safe for concurrent use.
@@ -74,6 +75,9 @@ func New(r Rules, position int64) *Fold {
 	}
 	if r.PowerResponse != nil {
 		add("powerresponse", newDispatches(r))
+	}
+	if r.Capacitor != nil {
+		add("capacitor", newChargers(r))
 	}
 	return f
 }
