@@ -77,6 +77,12 @@ func describe(d *state.Device) device {
 		of = meterDevice(d.ID)
 	case *state.Response:
 		of = responseDevice()
+	case *state.Chargers:
+		of = chargersDevice(s)
+	case *state.Charger:
+		of = chargerDevice(d.ID, s)
+	case *state.Connector:
+		of = connectorDevice(s)
 	}
 	of.source, of.subject = d.Source, d.Subject
 	return of
@@ -98,6 +104,12 @@ func payload(d *state.Device) any {
 		return meterStateOf(*s)
 	case *state.Response:
 		return responseStateOf(*s)
+	case *state.Chargers:
+		return chargersStateOf(*s)
+	case *state.Charger:
+		return chargerStateOf(*s)
+	case *state.Connector:
+		return connectorStateOf(*s)
 	}
 	return nil
 }
