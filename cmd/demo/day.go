@@ -4,25 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
 )
 
-// happening is a part of the day; it returns errSilent where something that
-// should have been heard was not.
+// happening is a part of the day. It tells itself what its source says; it
+// returns errSilent where something that should have been heard was not.
 type happening struct {
-	title string
-	play  func(*demo, context.Context) error
+	title, source string
+	play          func(*demo, context.Context) error
 }
 
 func day() []happening {
 	return []happening{
-		{"An equivent", (*demo).equivent},
-		{"A lost webhook", (*demo).lost},
-		{"A doubled webhook", (*demo).doubled},
-		{"A broken cloud", (*demo).outage},
-		{"A rehearsal", (*demo).rehearsal},
-		{"A demo trigger", (*demo).trigger},
+		{"An equivent", "equiwatt", (*demo).equivent},
+		{"A limit alert", "ecomon", (*demo).alert},
+		{"A lost webhook", "equiwatt", (*demo).lost},
+		{"A doubled webhook", "equiwatt", (*demo).doubled},
+		{"A broken cloud", "equiwatt", (*demo).outage},
+		{"A rehearsal", "equiwatt", (*demo).rehearsal},
+		{"A dispatch event", "powerresponse", (*demo).dispatch},
+		{"A demo trigger", "equiwatt", (*demo).trigger},
 	}
 }
 
@@ -51,12 +57,12 @@ func (d *demo) day(ctx context.Context, list []happening) (wrong bool) {
 	begin := time.Now()
 	for _, h := range list {
 		d.chapter(h.title)
-		if err := h.play(d, ctx); err != nil {
+		d.playing = h.source
+		err := h.play(d, ctx)
+		d.playing = ""
+		if err != nil {
 			wrong = d.missed(err) || wrong
-			d.cloud.End(time.Now())
-			d.cloud.Lose()
-			d.cloud.NullEnd(false)
-			d.cloud.Mend()
+			d.calm()
 			d.rehearsed, d.pressed = time.Time{}, time.Time{}
 		}
 		if d.rest(ctx, d.pause) != nil {
@@ -81,53 +87,59 @@ func (d *demo) missed(err error) bool {
 
 // dawn is told when Home Assistant has heard of everything for the first time.
 func (d *demo) dawn(ctx context.Context) error {
+	devices := []string{"Grid2MQTT", "Equiwatt", "Ecomon", "PowerResponse"}
 	err := d.until(ctx, patience, func() bool {
-		return len(d.known.devices) == 2 && d.known.Equivent != "" && d.known.Month != nil && d.known.status == "online"
+		e := d.known.equiwatt
+		return d.known.met(devices...) && e.Equivent != "" && e.Month != nil && d.known.status == "online"
 	})
 	if err != nil {
 		return err
 	}
 	d.chapter("Morning")
-	d.say(fmt.Sprintf("Home Assistant finds two devices, %s and %s.", d.known.devices[0], d.known.devices[1]))
+	d.say(fmt.Sprintf("Home Assistant finds %d devices: %s.", len(d.known.devices), strings.Join(d.known.devices, ", ")))
 	d.say(fmt.Sprintf("Equiwatt's cloud lists %d past equivents. They are history, so none is announced:", listed),
-		fmt.Sprintf("binary_sensor.equiwatt_equivent is %s, sensor.equiwatt_equivents_month is %s.", onOff(d.known.Equivent), d.known.month()))
+		fmt.Sprintf("binary_sensor.equiwatt_equivent is %s, sensor.equiwatt_equivents_month is %s.", onOff(d.known.equiwatt.Equivent), d.known.equiwatt.month()))
 	return d.rest(ctx, 3*time.Second)
 }
 
-// dusk sums the day up, and reports whether the vendor's limits were kept.
+// dusk sums the day up, and reports whether the vendors' limits were kept.
 func (d *demo) dusk(begin time.Time) bool {
 	d.chapter("Evening")
-	var calls []time.Time
-	most := 0
-	for _, c := range d.cloud.Calls() {
-		calls = append(calls, c.At)
-	}
-	asked, begun := 0, 0
-	for i, at := range calls {
-		if at.Before(begin) {
-			continue
-		}
-		asked++
-		n := 0
-		for j := i; j >= 0 && at.Sub(calls[j]) < time.Minute; j-- {
-			n++
-		}
-		most = max(most, n)
-	}
+	begun := 0
 	for start := range d.mine {
 		if start >= begin.Unix() {
 			begun++
 		}
 	}
 	d.say(fmt.Sprintf("The day had %d equivents: “started” fired %s, “ended” %s.", begun,
-		times(d.known.since("started", begin)), times(d.known.since("ended", begin))))
-	broken := d.cloud.Violations()
-	if len(broken) > 0 {
-		d.say("Equiwatt's limits were broken: " + broken[0] + ".")
-		return false
+		times(len(d.known.since("equiwatt", "started", begin))), times(len(d.known.since("equiwatt", "ended", begin)))))
+	d.warned()
+	var asked []string
+	for _, v := range d.vendors() {
+		if broken := v.cloud.Violations(); len(broken) > 0 {
+			d.say(v.name + "'s limits were broken: " + broken[0] + ".")
+			return false
+		}
+		if n, most := busy(v.cloud.Calls(), begin); n > 0 {
+			asked = append(asked, fmt.Sprintf("%s %s, at most %s a minute.", v.name, times(n), times(most)))
+		}
 	}
-	d.say(fmt.Sprintf("Equiwatt was asked %s, at most %s a minute: within its limits of one call a second and ten a minute.", times(asked), times(most)))
+	d.say("Every vendor was asked within its limits:", asked...)
 	return true
+}
+
+// busy returns how many calls were made since begin, and how many of them
+// within a minute at most.
+func busy(calls []simulator.Call, begin time.Time) (n, most int) {
+	calls = slices.DeleteFunc(calls, func(c simulator.Call) bool { return c.At.Before(begin) })
+	first := 0 // of the minute before a call
+	for i, c := range calls {
+		for c.At.Sub(calls[first].At) >= time.Minute {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return len(calls), most
 }
 
 func times(n int) string {

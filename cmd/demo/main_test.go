@@ -154,9 +154,9 @@ func look(t *testing.T, text string) {
 	}
 }
 
-// TestWebhooksThatAreLostAndDoubled plays that part of the day.
-func TestWebhooksThatAreLostAndDoubled(t *testing.T) {
-	t.Parallel()
+// play plays a short day of these parts, and returns what was told.
+func play(t *testing.T, list ...happening) (*stage, string) {
+	t.Helper()
 	var out notes
 	s, err := open(t.Context(), options{broker: "127.0.0.1:0", hooks: "127.0.0.1:0", page: "127.0.0.1:0", verbose: true}, t.Output())
 	if err != nil {
@@ -165,25 +165,46 @@ func TestWebhooksThatAreLostAndDoubled(t *testing.T) {
 	d := newDemo(s, &out)
 	d.lasts, d.pause = time.Second, 0
 	err = d.dawn(t.Context())
-	wrong := d.day(t.Context(), []happening{{"Lost", (*demo).lost}, {"Doubled", (*demo).doubled}})
+	wrong := d.day(t.Context(), list)
 	if err := s.close(); err != nil {
 		t.Error(err)
 	}
 	if err != nil || wrong {
 		t.Errorf("something is not as it should be (%v):\n%s", err, out.String())
 	}
+	return s, out.String()
+}
+
+// TestWebhooksThatAreLostAndDoubled plays that part of the day.
+func TestWebhooksThatAreLostAndDoubled(t *testing.T) {
+	t.Parallel()
+	s, told := play(t, happening{"Lost", "equiwatt", (*demo).lost}, happening{"Doubled", "equiwatt", (*demo).doubled})
 	for _, want := range []string{
 		"(found by the poll, ", " after it began; ", " after it ended).",
 		"Four webhooks, one equivent: “started” fired once, “ended” once.",
-		"The day had 2 equivents: “started” fired twice, “ended” twice.", "within its limits",
+		"The day had 2 equivents: “started” fired twice, “ended” twice.", "within its limits:\n", "          Equiwatt ",
 	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("it was not told: %s\n%s", want, out.String())
+		if !strings.Contains(told, want) {
+			t.Errorf("it was not told: %s\n%s", want, told)
 		}
 	}
-	sent := s.cloud.Sent()
+	sent := s.equiwatt.Sent()
 	if len(sent) != 4 {
 		t.Errorf("%d webhooks were sent, want those of the doubled equivent only", len(sent))
+	}
+}
+
+// TestTheOtherVendors plays their parts of the day.
+func TestTheOtherVendors(t *testing.T) {
+	t.Parallel()
+	_, told := play(t, happening{"Alert", "ecomon", (*demo).alert}, happening{"Again", "ecomon", (*demo).alert}, happening{"Dispatch", "powerresponse", (*demo).dispatch})
+	for _, want := range []string{
+		"binary_sensor.ecomon_em451207_limit_warning → on, and the trigger “limit_warning” fires", "used 3200 Wh, at this pace 6400 Wh in the whole hour, remaining 1800 Wh",
+		"sensor.powerresponse_next_start → ", "binary_sensor.powerresponse_active → on", "binary_sensor.powerresponse_active → off, and the trigger “ended” fires",
+	} {
+		if !strings.Contains(told, want) {
+			t.Errorf("it was not told: %s\n%s", want, told)
+		}
 	}
 }
 
@@ -201,16 +222,17 @@ func TestWhatCannotBeUsedIsSaidInOneLine(t *testing.T) {
 // TestADayThatGoesWrong: what does not come is told, and so is a broken limit.
 func TestADayThatGoesWrong(t *testing.T) {
 	var out notes
-	d := newDemo(&stage{heard: newHeard(), cloud: simulator.NewEquiwatt("token", nil)}, &out)
+	made, _ := newClouds(time.Now())
+	d := newDemo(&stage{heard: newHeard(), clouds: made}, &out)
 	d.pause = 0
-	silent := happening{"Nothing", func(d *demo, ctx context.Context) error {
+	silent := happening{"Nothing", "", func(d *demo, ctx context.Context) error {
 		return d.until(ctx, time.Millisecond, func() bool { return false })
 	}}
 	if !d.day(t.Context(), []happening{silent}) || !strings.Contains(out.String(), "was not heard") {
 		t.Errorf("a day without what should come is fine:\n%s", out.String())
 	}
 	for range 2 {
-		d.cloud.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, simulator.EquiventsPath, nil))
+		d.equiwatt.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, simulator.EquiventsPath, nil))
 	}
 	if !d.day(t.Context(), nil) || !strings.Contains(out.String(), "limits were broken: more than 1 calls within 1s") {
 		t.Errorf("a day with too many calls is fine:\n%s", out.String())
@@ -224,6 +246,8 @@ func TestWhatTheStoryDidNotDoIsTold(t *testing.T) {
 		{"grid2mqtt/equiwatt/event", `{"event_type":"unconfirmed","occurred":"2026-07-14T17:30:00Z"}`, "event.equiwatt_event → unconfirmed"},
 		{"grid2mqtt/equiwatt/event", `{"event_type":"rehearsal_started"}`, "Somebody rehearses"},
 		{"grid2mqtt/equiwatt/event", `{"event_type":"rehearsal_ended"}`, "The rehearsal is over"},
+		{"grid2mqtt/ecomon/em451207/event", `{"event_type":"cleared","occurred":"2026-07-14T18:00:00Z"}`, "The clock hour is over: "},
+		{"grid2mqtt/ecomon/event", `{"event_type":"test"}`, "event.ecomon_event → test"},
 		{"homeassistant/status", "online", "A Home Assistant says hello"},
 		{"homeassistant/status", "offline", "Home Assistant says goodbye"},
 		{"grid2mqtt/equiwatt/event", "junk", ""},

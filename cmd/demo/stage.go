@@ -7,21 +7,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
-	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/app"
-	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
 )
-
-// pollInterval is the shortest that the program takes.
-const pollInterval = 10 * time.Second
 
 // stage is everything that the day is played on.
 type stage struct {
@@ -30,14 +26,14 @@ type stage struct {
 	brokerAddr  string
 	hooks, page string // addresses
 
-	cloud  *simulator.Equiwatt
+	clouds
 	broker *mqtt.Server
 	heard  *heard
 
 	closers []func() error // the newest is closed first
 }
 
-// open starts the broker, the cloud and the program, in this order.
+// open starts the broker, the clouds and the program, in this order.
 func open(ctx context.Context, o options, stdout io.Writer) (*stage, error) {
 	s := &stage{token: rand.Text(), heard: newHeard()}
 	logs := stdout
@@ -58,9 +54,14 @@ func open(ctx context.Context, o options, stdout io.Writer) (*stage, error) {
 	if err := s.openBroker(o.broker); err != nil {
 		return nil, errors.Join(fmt.Errorf("broker: %w", err), s.close())
 	}
-	if err := s.openApp(ctx, o, logs); err != nil {
+	environ, err := s.openClouds()
+	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
+	if err := s.openApp(ctx, o, environ, logs); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	s.subscribe()
 	return s, nil
 }
 
@@ -90,7 +91,7 @@ func (s *stage) openBroker(addr string) error {
 	if err := s.broker.AddListener(listeners.NewNet("demo", l)); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	for i, filter := range []string{"grid2mqtt/#", "homeassistant/#"} {
+	for i, filter := range []string{base + "#", "homeassistant/#"} {
 		hear := func(_ *mqtt.Client, _ packets.Subscription, p packets.Packet) { s.heard.put(p.TopicName, p.Payload) }
 		if err := s.broker.Subscribe(filter, i+1, hear); err != nil {
 			return errors.Join(err, l.Close())
@@ -114,17 +115,8 @@ func (*anybody) OnConnectAuthenticate(*mqtt.Client, packets.Packet) bool { retur
 
 func (*anybody) OnACLCheck(*mqtt.Client, string, bool) bool { return true }
 
-// openApp starts the simulated cloud, and the real program between that and
-// the broker.
-func (s *stage) openApp(ctx context.Context, o options, logs io.Writer) error {
-	token := "demo-" + rand.Text()
-	s.cloud = simulator.NewEquiwatt(token, nil)
-	s.past(time.Now())
-	url, err := s.cloud.Open("127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	s.later(s.cloud.Close)
+// openApp starts the real program between the clouds and the broker.
+func (s *stage) openApp(ctx context.Context, o options, environ map[string]string, logs io.Writer) error {
 	hooks, err := free(o.hooks)
 	if err != nil {
 		return fmt.Errorf("webhooks: %w", err)
@@ -133,17 +125,17 @@ func (s *stage) openApp(ctx context.Context, o options, logs io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
+	maps.Copy(environ, map[string]string{
+		"MQTT_URL": "mqtt://" + s.brokerAddr, "DATA_DIR": filepath.Join(s.dir, "data"),
+		"HOOK_ADDR": hooks, "HOOK_TOKEN": s.token, "WEB_ADDR": page, "PUBLIC_URL": "http://" + local(hooks),
+	})
 	ready, ended := make(chan struct{}), make(chan struct{})
 	var failed error
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.later(func() error { stop(); <-ended; return nil })
 	go func() {
 		defer close(ended)
-		failed = app.Run(inner, map[string]string{
-			"MQTT_URL": "mqtt://" + s.brokerAddr, "DATA_DIR": filepath.Join(s.dir, "data"),
-			"EQUIWATT_TOKEN": token, "EQUIWATT_URL": url, "EQUIWATT_POLL_INTERVAL": pollInterval.String(),
-			"HOOK_ADDR": hooks, "HOOK_TOKEN": s.token, "WEB_ADDR": page, "PUBLIC_URL": "http://" + local(hooks),
-		}, logs, app.Host{Version: "demo", Ready: func(hooks, page string) {
+		failed = app.Run(inner, environ, logs, app.Host{Version: "demo", Ready: func(hooks, page string) {
 			s.hooks, s.page = local(hooks), local(page)
 			close(ready)
 		}})
@@ -153,28 +145,12 @@ func (s *stage) openApp(ctx context.Context, o options, logs io.Writer) error {
 	case <-ended:
 		return failed
 	}
-	for _, kind := range []string{simulator.Started, simulator.Ended} {
-		s.cloud.Webhook(kind, simulator.Trigger{URL: s.hook(kind)})
-	}
 	return nil
 }
 
-func (s *stage) hook(kind string) string {
-	return "http://" + s.hooks + "/hook/equiwatt/" + s.token + "/" + kind
-}
-
-// listed is how many equivents the cloud knows of at the beginning.
-const listed = 10
-
-// past gives the cloud a history: an hour each in the evening, as long as the
-// ones that a customer published
-// (https://community.equiwatt.com/t/webhook-open-api-now-in-beta/159).
-func (s *stage) past(now time.Time) {
-	y, m, day := now.UTC().Date()
-	for i := range listed {
-		start := time.Date(y, m, day-1-3*i, 17, 1, 1+7*i, 0, time.UTC)
-		s.cloud.Past(start, start.Add(time.Duration(3598-i)*time.Second))
-	}
+// hook is the address of a source's webhooks.
+func (s *stage) hook(source string) string {
+	return "http://" + s.hooks + "/hook/" + source + "/" + s.token
 }
 
 // listen listens on addr, or where that is taken on a free port beside it.

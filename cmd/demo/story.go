@@ -11,7 +11,7 @@ import (
 )
 
 // lasts is how long an equivent of the compressed day lasts, and pause what is
-// between two happenings.
+// between two parts of it.
 const lasts, pause = 15 * time.Second, 5 * time.Second
 
 // patience is how long the story waits for what should come.
@@ -27,10 +27,15 @@ type demo struct {
 	lasts, pause time.Duration
 
 	known     known
+	playing   string         // whose part of the day it is: a source, or nobody's
 	mine      map[int64]bool // starts of the story's own equivents, Unix seconds
 	last      time.Time      // the newest of them
 	rehearsed time.Time      // when the story began a rehearsal; zero: it does not run
-	pressed   time.Time      // when the story pressed the demo trigger; zero: it does not wait
+	used      struct {       // what Ecomon's device has used
+		hour      time.Time // … in the clock hour that ends then
+		wattHours int
+	}
+	pressed time.Time // when the story pressed the demo trigger; zero: it does not wait
 }
 
 func newDemo(s *stage, out io.Writer) *demo {
@@ -71,7 +76,7 @@ Be Equiwatt     curl -i -X POST %s
                 It answers 200 and stands on the page at once, but switches nothing
                 that Equiwatt's cloud does not show too.
 The log         %s
-`, d.page, host, port, host, port, elsewhere, d.hook("started"), log)
+`, d.page, host, port, host, port, elsewhere, d.hook("equiwatt")+"/started", log)
 }
 
 // goodbye is told when everything has ended.
@@ -134,24 +139,13 @@ func (d *demo) hear(m message) {
 	if said == nil {
 		return
 	}
-	switch said.Type {
-	case "started", "ended":
-		if !d.mine[said.Start.Unix()] {
-			d.say("event.equiwatt_event → " + said.Type)
-		}
-	case "unconfirmed":
-		if d.pressed.IsZero() {
-			d.say("event.equiwatt_event → unconfirmed. A webhook said at "+clock(said.Occurred)+" that an equivent had begun,",
-				"and Equiwatt's cloud did not show one for two minutes. It switched nothing.")
-		}
-	case "rehearsal_started":
-		if d.rehearsed.IsZero() {
-			d.say("Somebody rehearses: event.equiwatt_event → rehearsal_started, and binary_sensor.equiwatt_equivent is " + onOff(d.known.Equivent) + ".")
-		}
-	case "rehearsal_ended":
-		if d.rehearsed.IsZero() {
-			d.say("The rehearsal is over: event.equiwatt_event → rehearsal_ended, and binary_sensor.equiwatt_equivent is " + onOff(d.known.Equivent) + ".")
-		}
+	switch source := said.source(); {
+	case source == "equiwatt":
+		d.equivented(said)
+	case source == "ecomon" && (source != d.playing || said.Type == "cleared"):
+		d.alerted(said)
+	case source != d.playing:
+		d.say(said.entity() + " → " + said.Type)
 	}
 }
 
