@@ -63,6 +63,7 @@ type App struct {
 	house     *house
 	door      *intake.Hooks
 	publisher *homeassistant.Publisher
+	web       *web.Server
 	token     string
 	metrics   *metrics.Set
 	counts    refusals
@@ -190,6 +191,7 @@ func (a *App) build(ctx context.Context) {
 		a.log.Error().Str("source", "journal").Err(err).Msg("the past could not be read whole")
 	}
 	a.door = a.newDoor()
+	a.web = a.newWeb()
 	a.publisher = a.newPublisher(ctx)
 	for _, s := range a.sources {
 		if s.poll != nil {
@@ -328,10 +330,8 @@ func (a *App) newPoller(ctx context.Context, s source) *intake.Poller {
 // comes in, what is in is said, "offline" is said, the journal is closed.
 func (a *App) run(ctx context.Context, hooks, page net.Listener) {
 	door := newServer(a.door, a.logger("hooks"))
-	window := newServer((&web.Server{
-		Page: a.page, Allowed: a.host.Allowed, Loopback: a.host.Allowed == nil && loopback(page.Addr()), Healthy: a.healthy, Metrics: a.writeMetrics, Command: a.command, Log: a.logger("web"),
-		Records: a.records(), Checks: a.checks,
-	}).Handler(), a.logger("web"))
+	a.web.Loopback = a.host.Allowed == nil && loopback(page.Addr())
+	window := newServer(a.web.Handler(), a.logger("web"))
 	a.say(hooks, page)
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
 	asking, quiet := context.WithCancel(inner)

@@ -156,6 +156,7 @@ func (a *App) failed(ctx context.Context, s source, err error) {
 func (a *App) spoken(v state.View) {
 	a.turned.Store(time.Now().UnixNano())
 	a.connected()
+	a.web.Changed()
 	for _, s := range a.sources {
 		if urgent := v.Link(s.name).Urgent; s.poll != nil && s.poll.urgent.Swap(urgent) != urgent {
 			s.poll.poller.Look()
@@ -221,6 +222,7 @@ func (a *App) refused(source, why string) {
 		a.counts.by = map[string]int{}
 	}
 	a.counts.by[source+"/"+why]++
+	a.web.Changed()
 }
 
 // say logs where this runs, and who can reach it.

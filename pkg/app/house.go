@@ -135,6 +135,13 @@ func (h *house) view() state.View {
 	return h.fold.View(h.clock.Now())
 }
 
+// history returns the equivents so far, the newest first: a few a month.
+func (h *house) history() []state.Equivent {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.fold.History(h.clock.Now(), 1000)
+}
+
 func (h *house) mark(id string, s state.Said, at time.Time) {
 	h.mu.Lock()
 	h.fold.Mark(id, s)

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -54,7 +55,7 @@ func TestMetrics(t *testing.T) {
 	reaches("grid2mqtt_journal_commit_seconds_count", 2)
 	reaches(`grid2mqtt_source_freshness_seconds{source="equiwatt"}`, 0)
 	bad.Store(true)
-	if r, err := http.Post(web+"/command/refresh", "", nil); err != nil || r.Body.Close() != nil {
+	if r, err := http.PostForm(web+"/command", url.Values{"source": {"equiwatt"}, "name": {"refresh"}}); err != nil || r.Body.Close() != nil {
 		t.Fatal(err)
 	}
 	reaches(`grid2mqtt_polls_total{source="equiwatt",outcome="error"}`, 1)

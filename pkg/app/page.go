@@ -12,7 +12,18 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/pkg/web"
 )
 
-// page gathers what the page shows.
+// shownLast is how many deliveries the first page shows.
+const shownLast = 8
+
+// newWeb makes the page.
+func (a *App) newWeb() *web.Server {
+	return &web.Server{
+		Page: a.page, Spans: a.spans, Command: a.command, Records: a.records(), Checks: a.checks,
+		Allowed: a.host.Allowed, Healthy: a.healthy, Metrics: a.writeMetrics, Log: a.logger("web"),
+	}
+}
+
+// page gathers what the first page shows.
 func (a *App) page(ctx context.Context) web.Page {
 	v := a.house.view()
 	p := web.Page{
@@ -32,7 +43,7 @@ func (a *App) page(ctx context.Context) web.Page {
 			p.Hooks = append(p.Hooks, web.Hook{Title: s.title + ", " + kind, URL: path + "/" + kind})
 		}
 	}
-	p.Deliveries, _ = a.journal.Deliveries(ctx, journal.Query{Limit: 50}) // its trouble is among the problems
+	p.Deliveries, _ = a.journal.Deliveries(ctx, journal.Query{Limit: shownLast}) // its trouble is among the problems
 	if len(a.sources) == 0 {
 		p.Steps = append(p.Steps, firstSource)
 	}
@@ -95,15 +106,44 @@ func (a *App) lastHook(source string) time.Time {
 }
 
 // command carries out what a button on the page asks for.
-func (a *App) command(ctx context.Context, name, payload string) error {
+func (a *App) command(ctx context.Context, c web.Command) ([]string, error) {
 	for _, s := range a.sources {
-		if s.name == "equiwatt" {
-			if name == "refresh" && s.poll == nil {
-				return errors.New("without a token there is nobody to ask")
-			}
-			s.command(ctx, a, s, "", name, payload)
-			return nil
+		if s.name != c.Source || s.command == nil {
+			continue
 		}
+		if c.Name == "refresh" && s.poll == nil {
+			return nil, errors.New("without a token there is nobody to ask")
+		}
+		s.command(ctx, a, s, "", c.Name, c.Payload)
+		return nil, nil
 	}
-	return errors.New("no source is on: set the token of Equiwatt first")
+	return nil, errors.New("that source is not on")
+}
+
+// spans are what the timeline shows.
+func (a *App) spans(_ context.Context, from, to time.Time) []web.Span {
+	var list []web.Span
+	for _, e := range a.house.history() {
+		if !e.Start.Before(to) || !e.Running && e.End.Before(from) && e.Start.Before(from) {
+			continue
+		}
+		s := web.Span{Source: "equiwatt", Title: "Equivent", Kind: web.Window, Start: e.Start, End: e.End, Running: e.Running, Heard: e.Heard, Teller: "Told by Equiwatt's cloud."}
+		switch {
+		case e.Source == "webhook" && e.Confirmed:
+			s.Teller = "Told by a webhook, and Equiwatt's cloud shows it too."
+		case e.Source == "webhook":
+			s.Teller = "Told by a webhook; Equiwatt's cloud has not confirmed it."
+		}
+		switch e.Direction {
+		case "":
+		case "powerDOWN":
+			s.Tip = "The wish was to use less."
+		case "powerUP":
+			s.Tip = "The wish was to use more."
+		default:
+			s.Tip = "Its direction is " + e.Direction + "."
+		}
+		list = append(list, s)
+	}
+	return list
 }

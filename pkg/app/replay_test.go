@@ -213,7 +213,7 @@ func TestReplayOfAnswers(t *testing.T) {
 	}
 	stored(1)
 	body.Store("", `{"success":true,"msg":null,"data":{"current_event":null,"previous_events":[{"start_time":1700000000,"end_time":1700000060}]}}`)
-	if err := a.command(t.Context(), "refresh", ""); err != nil {
+	if _, err := a.command(t.Context(), web.Command{Source: "equiwatt", Name: "refresh"}); err != nil {
 		t.Fatal(err)
 	}
 	stored(2)

@@ -49,6 +49,17 @@ func (i instant) Relative() string {
 	return "in " + about(-d)
 }
 
+// Due is how far ahead it is; what is due is "now".
+func (i instant) Due() string {
+	if i.now.Sub(i.t) > -time.Second {
+		return "now"
+	}
+	return i.Relative()
+}
+
+// Milli is for scripts.
+func (i instant) Milli() int64 { return i.t.UnixMilli() }
+
 func (i instant) day() string {
 	y, m, d := i.now.Date()
 	midnight := func(offset int) time.Time { return time.Date(y, m, d+offset, 0, 0, 0, 0, i.now.Location()) }
@@ -123,4 +134,17 @@ func hours(d time.Duration) string {
 		return fmt.Sprintf("%d h", h)
 	}
 	return fmt.Sprintf("%d h %d min", h, m)
+}
+
+// precisely is a short span to the millisecond, a longer one to the second.
+func precisely(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0 ms"
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return exactly(d)
 }

@@ -1,12 +1,12 @@
 package web
 
 import (
-	"html/template"
-	"net"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A form of ours is a few bytes.
@@ -14,114 +14,164 @@ const maxForm = 4 << 10
 
 // notices are what the page says after a button, by the word in its address.
 var notices = map[string]string{
+	"done":     "Done.",
 	"refresh":  "Asking now: the answer shows here in a moment.",
 	"rehearse": "The rehearsal begins.",
 	"stop":     "The rehearsal ends.",
+	"check":    "Checked anew.",
 }
 
-type answer struct{ Title, Sentence string }
+// answer is what a button led to, on a page of its own or as a note on the page.
+type answer struct {
+	*frame
+	Said []string
+	Bad  bool
+}
 
-func (s *Server) refresh(pages func() *template.Template) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if s.trusted(w, r, pages) {
-			s.command(w, r, pages, "refresh", "", "refresh")
-		}
+// command carries out what a button asks for.
+func (s *Server) command(w http.ResponseWriter, r *http.Request) {
+	form, ok := s.form(w, r)
+	if !ok {
+		return
 	}
-}
-
-func (s *Server) rehearse(pages func() *template.Template) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if !s.trusted(w, r, pages) {
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if err := r.ParseForm(); err != nil {
-			s.render(w, pages, "answer.html", http.StatusBadRequest, answer{"That was not understood", "The form could not be read."})
-			return
-		}
-		minutes, ok := wholeMinutes(r.PostForm)
+	c := Command{Source: form.Get("source"), Name: form.Get("name"), Payload: form.Get("payload")}
+	if c.Name == "rehearse" {
+		minutes, ok := wholeMinutes(form)
 		if !ok {
-			s.render(w, pages, "answer.html", http.StatusBadRequest, answer{"That was not understood", "A rehearsal takes 1 to 240 whole minutes; 0 ends it."})
+			s.answer(w, r, http.StatusBadRequest, "", "A rehearsal takes 1 to 240 whole minutes; 0 ends it.")
 			return
 		}
-		done := "rehearse"
-		if minutes == 0 {
-			done = "stop"
-		}
-		s.command(w, r, pages, "rehearse", strconv.Itoa(minutes), done)
+		c.Payload = strconv.Itoa(minutes)
 	}
+	if c.Name == "check" && s.Checks != nil {
+		s.Checks(r.Context(), true)
+		s.Changed()
+		s.answer(w, r, http.StatusOK, "check")
+		return
+	}
+	if s.Command == nil {
+		s.answer(w, r, http.StatusServiceUnavailable, "", "There is nothing to command yet.")
+		return
+	}
+	said, err := s.Command(r.Context(), c)
+	s.Changed()
+	if err != nil {
+		s.answer(w, r, http.StatusServiceUnavailable, "", append(said, err.Error())...)
+		return
+	}
+	done := c.Name
+	if c.Name == "rehearse" && c.Payload == "0" {
+		done = "stop"
+	}
+	if notices[done] == "" {
+		done = "done"
+	}
+	s.answer(w, r, http.StatusOK, done, said...)
 }
 
 // wholeMinutes is 5 where the form does not say.
 func wholeMinutes(form url.Values) (int, bool) {
-	if !form.Has("minutes") {
+	if !form.Has("payload") {
 		return 5, true
 	}
-	n, err := strconv.Atoi(strings.TrimSpace(form.Get("minutes")))
+	n, err := strconv.Atoi(strings.TrimSpace(form.Get("payload")))
 	return n, err == nil && n >= 0 && n <= 240
 }
 
-func (s *Server) trusted(w http.ResponseWriter, r *http.Request, pages func() *template.Template) bool {
-	if sameOrigin(r) {
-		return true
-	}
-	s.Log.Warn().Str("command", r.URL.Path).Msg("refused a command that another site sent")
-	s.render(w, pages, "answer.html", http.StatusForbidden, answer{"Refused", "This did not come from this page. " +
-		"Where a proxy stands in between, it has to pass on the Host header or set X-Forwarded-Host."})
-	return false
-}
-
-func (s *Server) command(w http.ResponseWriter, r *http.Request, pages func() *template.Template, name, payload, done string) {
-	if s.Command == nil {
-		s.render(w, pages, "answer.html", http.StatusServiceUnavailable, answer{"That did not work", "There is nothing to command yet."})
+// replay decodes deliveries anew: one, or all since an instant.
+func (s *Server) replay(w http.ResponseWriter, r *http.Request) {
+	form, ok := s.form(w, r)
+	if !ok {
 		return
 	}
-	if err := s.Command(r.Context(), name, payload); err != nil {
-		s.render(w, pages, "answer.html", http.StatusServiceUnavailable, answer{"That did not work", printable(err.Error())})
+	if s.Records.Replay == nil {
+		s.answer(w, r, http.StatusServiceUnavailable, "", "There is nothing to replay yet.")
 		return
 	}
-	// http.Redirect would make it absolute, which leads out of ingress.
-	w.Header().Set("Location", "../?done="+done)
-	w.WriteHeader(http.StatusSeeOther)
+	asked := Replay{Fire: form.Get("fire") != ""}
+	if id := positive(form.Get("id")); id > 0 {
+		asked.IDs = []int64{id}
+	} else {
+		since, err := time.ParseInLocation(timeForm, form.Get("since"), newClock(s.page(r.Context())).now.Location())
+		if err != nil || since.Year() < 1970 || since.Year() > 9999 {
+			s.answer(w, r, http.StatusBadRequest, "", "Say since when: a day and a time.")
+			return
+		}
+		asked.Since = since
+	}
+	done, err := s.Records.Replay(r.Context(), asked)
+	s.Changed()
+	if err != nil {
+		s.answer(w, r, http.StatusServiceUnavailable, "", err.Error())
+		return
+	}
+	s.answer(w, r, http.StatusOK, "done", done.words())
 }
 
-// sameOrigin reports whether no foreign page can have sent r. Browsers say so
-// in Sec-Fetch-Site, but only over https and to localhost; over plain http the
-// Origin has to be the host the browser asked for, which behind a proxy, and
-// behind ingress, is X-Forwarded-Host. Who sends neither is not a browser.
-func sameOrigin(r *http.Request) bool {
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "same-origin", "none":
-		return true
-	case "":
+func (r Replayed) words() string {
+	text := fmt.Sprintf("%d decoded anew: ", r.Decoded)
+	switch {
+	case r.Decoded == 0:
+		text = "Nothing was decoded anew"
+	case r.News == 0:
+		text += "it says what is known"
 	default:
-		return false
+		text += fmt.Sprintf("%d of the events say something new, %d what is known", r.News, r.Same)
 	}
-	if len(r.Header.Values("Origin")) == 0 {
-		return true
+	if r.Left > 0 {
+		text += fmt.Sprintf("; %d left as they are, for their source is off or they cannot be decoded anew", r.Left)
 	}
-	origin, err := url.Parse(r.Header.Get("Origin"))
-	if err != nil || origin.Host == "" {
-		return false
-	}
-	forwarded, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Host"), ",")
-	for _, host := range []string{r.Host, strings.TrimSpace(forwarded)} {
-		if host != "" && plainHost(host, origin.Scheme) == plainHost(origin.Host, origin.Scheme) {
-			return true
-		}
-	}
-	return false
+	return text + "."
 }
 
-// plainHost is a host in lower case without the port that goes without saying.
-func plainHost(host, scheme string) string {
-	host = strings.ToLower(host)
-	name, port, err := net.SplitHostPort(host)
-	if err == nil && (scheme == "http" && port == "80" || scheme == "https" && port == "443") {
-		if strings.Contains(name, ":") {
-			return "[" + name + "]"
-		}
-		return name
+// form reads the form of a page of ours, and answers who is none.
+func (s *Server) form(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
+	if !sameOrigin(r) {
+		s.Log.Warn().Str("path", r.URL.Path).Msg("refused a command that another site sent")
+		s.answer(w, r, http.StatusForbidden, "", "This did not come from this page. Where a proxy stands in between, it has to pass on the Host header or set X-Forwarded-Host.")
+		return nil, false
 	}
-	return host
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		s.answer(w, r, http.StatusBadRequest, "", "The form could not be read.")
+		return nil, false
+	}
+	return r.PostForm, true
+}
+
+// backs are the pages that a form may lead back to.
+var backs = map[string]string{"overview": "./", "deliveries": "deliveries", "setup": "setup", "log": "log"}
+
+// answer tells what a button led to: as a note where the page asked for one,
+// else by leading back to the page, or on a page of its own where there is more
+// to say than the word done stands for.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, status int, done string, said ...string) {
+	bad := status != http.StatusOK
+	if len(said) == 0 && r.Header.Get("HX-Request") == "" && !bad {
+		to := backs[r.PostForm.Get("back")]
+		if to == "" {
+			to = "./"
+		}
+		// http.Redirect would make it absolute, which leads out of ingress.
+		w.Header().Set("Location", to+"?done="+done)
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	}
+	if len(said) == 0 {
+		said = []string{notices[done]}
+	}
+	f := s.newFrame(s.page(r.Context()), nil)
+	f.Title = "Done"
+	if bad {
+		f.Title = "That did not work"
+	}
+	m := answer{frame: f, Said: sentences(said), Bad: bad}
+	file := "answer.html"
+	if r.Header.Get("HX-Request") != "" {
+		file = "note"
+	}
+	if file == "answer.html" {
+		m.frame.Parts["broker"] = ""
+	}
+	s.render(w, file, status, m)
 }

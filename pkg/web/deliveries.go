@@ -1,96 +1,54 @@
 package web
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
+	"context"
 	"maps"
+	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
 )
 
-const (
-	// A page of 50 deliveries is to be drawn in 5 ms, on a Raspberry Pi in a few times that; a
-	// longer body is shown in part.
-	maxBody = 4 << 10
-	// Indenting makes deep nesting long by the square of its depth.
-	maxDepth = 24
-	maxText  = 8 << 10
-	maxHex   = 256
-)
-
-// deliveries is the list, and the word for what it holds: an open page that
-// has seen it is not sent it again.
-type deliveries struct {
-	Rows []delivery
-	Seen string
-	Same bool
-}
-
-type delivery struct {
+// row is a delivery in a list.
+type row struct {
 	ID            int64
 	At            *instant
 	Source, Kind  string
 	Via, Size     string
 	Verdict, Tone string
 	Meaning       string // what the verdict means, one sentence or empty
-	Header        []field
-	Query         string
-	Body, Form    string // Form is "JSON", "text" or "bytes"
-	Rest          string // how much of the body is not shown; empty: nothing
+	Changed       string // what it changed, a few words; empty: not known
+	Spoken        string // how long until the broker had it; empty: nothing was said, or not known
+	Replays       int64
 }
 
-type field struct{ Name, Value string }
-
-type refusal struct {
-	Source, Verdict string
-	Count           int
+func (c clock) row(d event.Delivery, titles map[string]string) row {
+	r := row{
+		ID: d.ID, At: c.at(d.Received), Source: cmp.Or(titles[d.Source], printable(d.Source)), Kind: printable(d.Kind), Via: via(d.Via),
+		Size: size(max(d.Size, len(d.Body))), Replays: d.Replays, Changed: changed(d),
+	}
+	r.Verdict, r.Tone, r.Meaning = verdict(d.Verdict)
+	if !d.Spoken.IsZero() && !d.Spoken.Before(d.Received) {
+		r.Spoken = precisely(d.Spoken.Sub(d.Received))
+	}
+	return r
 }
 
-func (c clock) deliveries(p Page, seen string) deliveries {
-	n := len(p.Deliveries)
-	if n == 0 {
-		return deliveries{}
+func changed(d event.Delivery) string {
+	switch {
+	case d.News > 1:
+		return strconv.Itoa(d.News) + " news"
+	case d.News == 1:
+		return "1 news"
+	case d.Verdict == event.Duplicate:
+		return "nothing new"
 	}
-	out := deliveries{Seen: fmt.Sprintf("%d-%d-%s", p.Deliveries[0].ID, n, c.now.Format("20060102"))}
-	if out.Seen == seen {
-		out.Same = true
-		return out
-	}
-	titles := map[string]string{}
-	for _, s := range p.Sources {
-		titles[s.Name] = s.Title
-	}
-	for _, d := range p.Deliveries {
-		out.Rows = append(out.Rows, c.delivery(d, cmp.Or(titles[d.Source], d.Source)))
-	}
-	return out
-}
-
-func (c clock) delivery(d event.Delivery, title string) delivery {
-	row := delivery{
-		ID: d.ID, At: c.at(d.Received), Source: printable(title), Kind: printable(d.Kind), Via: via(d.Via),
-		Size: size(max(d.Size, len(d.Body))), Query: printable(d.Query),
-	}
-	row.Verdict, row.Tone, row.Meaning = verdict(d.Verdict)
-	for _, name := range slices.Sorted(maps.Keys(d.Header)) {
-		row.Header = append(row.Header, field{printable(name), printable(d.Header[name])})
-	}
-	shown := min(len(d.Body), maxBody)
-	row.Body, row.Form = pretty(d.Body[:shown])
-	if row.Form == "bytes" {
-		shown = min(shown, maxHex)
-	}
-	if rest := max(d.Size, len(d.Body)) - shown; rest > 0 {
-		row.Rest = size(rest)
-	}
-	return row
+	return ""
 }
 
 func via(v string) string {
@@ -103,6 +61,8 @@ func via(v string) string {
 		return "poll"
 	case event.ViaCommand:
 		return "command"
+	case event.ViaReplay:
+		return "replay"
 	}
 	return printable(v)
 }
@@ -119,112 +79,173 @@ func verdict(v string) (label, tone, meaning string) {
 	return printable(v), "calm", ""
 }
 
-// pretty is the beginning of a body for people: JSON is indented, text is
-// shown as it is, and other bytes in hexadecimal.
-func pretty(body []byte) (text, form string) {
-	if len(body) == 0 {
-		return "", ""
-	}
-	if depth(body) <= maxDepth {
-		var b bytes.Buffer
-		if json.Indent(&b, body, "", "  ") == nil {
-			return cut(printable(b.String()), maxText), "JSON"
-		}
-	}
-	if whole := completeRunes(body); utf8.Valid(whole) && !bytes.ContainsRune(whole, 0) {
-		return cut(printable(string(whole)), maxText), "text"
-	}
-	return hex.Dump(body[:min(len(body), maxHex)]), "bytes"
-}
-
-func depth(body []byte) int {
-	now, most := 0, 0
-	for _, b := range body {
-		switch b {
-		case '{', '[':
-			now++
-			most = max(most, now)
-		case '}', ']':
-			now--
-		}
-	}
-	return most
-}
-
-// completeRunes leaves out a last rune that was cut in two.
-func completeRunes(b []byte) []byte {
-	for i := 1; i < utf8.UTFMax && i <= len(b); i++ {
-		if last := b[len(b)-i:]; utf8.RuneStart(last[0]) {
-			if !utf8.FullRune(last) {
-				return b[:len(b)-i]
-			}
-			break
-		}
-	}
-	return b
-}
-
-func cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	return string(completeRunes([]byte(s[:limit]))) + "\n…"
-}
-
-// printable makes visible what would not be seen, or would turn the text
-// around it: control and format characters, and bytes that are not text.
-func printable(s string) string {
-	if plain(s) {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if hidden(r) {
-			fmt.Fprintf(&b, "\\u%04x", r)
-		} else {
-			b.WriteRune(r) // a byte that is not text comes as U+FFFD
-		}
-	}
-	return b.String()
-}
-
-func plain(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf || s[i] < ' ' && s[i] != '\n' && s[i] != '\t' || s[i] == 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-func hidden(r rune) bool {
-	if r == '\n' || r == '\t' || r == '\r' {
-		return false
-	}
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
-}
-
-func size(n int) string {
-	switch {
-	case n < 1<<10:
-		return fmt.Sprintf("%d B", n)
-	case n < 1<<20:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+type refusal struct {
+	Source, Verdict string
+	Count           int
 }
 
 func refusals(p Page) []refusal {
 	var out []refusal
+	titles := titles(p)
 	for _, key := range slices.Sorted(maps.Keys(p.Refused)) {
 		source, why, _ := strings.Cut(key, "/")
-		for _, s := range p.Sources {
-			if s.Name == source {
-				source = s.Title
-				break
-			}
-		}
-		out = append(out, refusal{printable(source), printable(why), p.Refused[key]})
+		out = append(out, refusal{cmp.Or(titles[source], printable(source)), printable(why), p.Refused[key]})
 	}
 	return out
+}
+
+// arrivals is the page of deliveries.
+type arrivals struct {
+	*frame
+	Rows         []row
+	Asked        asked
+	Sources      []choice
+	Verdicts     []choice
+	Vias         []choice
+	Newer, Older string // addresses; empty: there are none
+	Newest       int64
+	Fresh        bool   // there are newer ones than the page was made with
+	Trouble      string // why there is no list, one sentence
+	Refused      []refusal
+	Replays      bool
+}
+
+// asked is the form as it was filled in.
+type asked struct {
+	Source, Verdict, Via, Text, Since, Until string
+	Any                                      bool
+}
+
+type choice struct {
+	Value, Label string
+	Chosen       bool
+	Count        int
+}
+
+const timeForm = "2006-01-02T15:04"
+
+// filter reads the form. What cannot be read is left out.
+func (c clock) filter(q url.Values) (f Filter, a asked) {
+	a = asked{Source: q.Get("source"), Verdict: q.Get("verdict"), Via: q.Get("via"), Text: strings.TrimSpace(q.Get("text"))}
+	if len(a.Text) > 200 {
+		a.Text = string(completeRunes([]byte(a.Text[:200])))
+	}
+	f = Filter{Source: a.Source, Verdict: a.Verdict, Via: a.Via, Text: a.Text}
+	for name, at := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
+		t, err := time.ParseInLocation(timeForm, q.Get(name), c.now.Location())
+		if err != nil || t.Year() < 1970 || t.Year() > 9999 {
+			continue
+		}
+		*at = t
+		if name == "since" {
+			a.Since = t.Format(timeForm)
+		} else {
+			a.Until = t.Format(timeForm)
+		}
+	}
+	f.Before, f.After = positive(q.Get("before")), positive(q.Get("after"))
+	a.Any = a.Source+a.Verdict+a.Via+a.Text+a.Since+a.Until != ""
+	return f, a
+}
+
+// positive is zero for what is none.
+func positive(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return max(0, n)
+}
+
+// query is the form as an address carries it.
+func (a asked) query() url.Values {
+	q := url.Values{}
+	for name, v := range map[string]string{"source": a.Source, "verdict": a.Verdict, "via": a.Via, "text": a.Text, "since": a.Since, "until": a.Until} {
+		if v != "" {
+			q.Set(name, v)
+		}
+	}
+	return q
+}
+
+// deliveries makes the page of what arrived.
+func (s *Server) deliveries(ctx context.Context, p Page, q url.Values) sheet {
+	f := s.newFrame(p, q)
+	f.Here, f.Title = "deliveries", "Deliveries"
+	filter, a := f.clock.filter(q)
+	m := &arrivals{frame: f, Asked: a, Refused: refusals(p), Replays: s.Records.Replay != nil}
+	sh := sheet{file: "deliveries.html", model: m, frame: f, parts: []string{"broker", "fresh"}}
+	if len(p.Deliveries) > 0 {
+		m.Newest = p.Deliveries[0].ID
+	}
+	if newest := positive(q.Get("newest")); q.Get("of") != "" {
+		m.Fresh = newest < m.Newest
+		return sh
+	}
+	sh.live = url.Values{"of": {"deliveries"}, "newest": {strconv.FormatInt(m.Newest, 10)}}
+	if s.Records.List == nil {
+		m.Trouble = "Nothing is kept here."
+		return sh
+	}
+	list, err := s.Records.List(ctx, filter)
+	if err != nil {
+		m.Trouble, sh.status = printable(err.Error()), http.StatusServiceUnavailable
+	}
+	titles := titles(p)
+	for _, d := range list.Deliveries {
+		m.Rows = append(m.Rows, f.clock.row(d, titles))
+	}
+	if n := len(m.Rows); n > 0 {
+		m.Newer, m.Older = a.page("after", m.Rows[0].ID, list.Newer), a.page("before", m.Rows[n-1].ID, list.Older)
+	}
+	m.choices(ctx, s, p)
+	return sh
+}
+
+func (a asked) page(name string, id int64, there bool) string {
+	if !there {
+		return ""
+	}
+	q := a.query()
+	q.Set(name, strconv.FormatInt(id, 10))
+	return "deliveries?" + q.Encode()
+}
+
+// choices fills the form's lists with what there is.
+func (m *arrivals) choices(ctx context.Context, s *Server, p Page) {
+	bySource, byVerdict := map[string]int{}, map[string]int{}
+	if s.Records.Counts != nil {
+		counts, _ := s.Records.Counts(ctx) // without them the lists stand without numbers
+		for _, c := range counts {
+			bySource[c.Source] += c.N
+			byVerdict[c.Verdict] += c.N
+		}
+	}
+	for _, src := range p.Sources {
+		if _, ok := bySource[src.Name]; !ok && src.On {
+			bySource[src.Name] = 0
+		}
+	}
+	titles := titles(p)
+	for _, name := range with(bySource, m.Asked.Source) {
+		m.Sources = append(m.Sources, choice{Value: name, Label: cmp.Or(titles[name], printable(name)), Chosen: name == m.Asked.Source, Count: bySource[name]})
+	}
+	for _, v := range []string{event.Accepted, event.Duplicate, event.Unread} {
+		byVerdict[v] += 0
+	}
+	for _, v := range with(byVerdict, m.Asked.Verdict) {
+		m.Verdicts = append(m.Verdicts, choice{Value: v, Label: printable(v), Chosen: v == m.Asked.Verdict, Count: byVerdict[v]})
+	}
+	for _, v := range []string{event.ViaHTTP, event.ViaMQTT, event.ViaPoll, event.ViaCommand, event.ViaReplay} {
+		m.Vias = append(m.Vias, choice{Value: v, Label: via(v), Chosen: v == m.Asked.Via})
+	}
+}
+
+// with are the keys, and what was asked for even where there is none.
+func with(counts map[string]int, asked string) []string {
+	keys := slices.Sorted(maps.Keys(counts))
+	if asked != "" && !slices.Contains(keys, asked) {
+		keys = append(keys, asked)
+	}
+	return keys
 }

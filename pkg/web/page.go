@@ -7,8 +7,8 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/pkg/state"
 )
 
-// Page is everything that the page shows, gathered by the caller for one
-// request. No text in it may hold a secret, but for the URLs of Hooks.
+// Page is what the first page shows, gathered by the caller for one request.
+// No text in it may hold a secret, but for the URLs of Hooks.
 type Page struct {
 	View    state.View     // View.At is the page's now; zero: the time of the request
 	Version string         //
@@ -21,6 +21,8 @@ type Page struct {
 	Sources    []Source         // in the order in which they are shown
 	Hooks      []Hook           //
 	PublicURL  bool             // false: the hooks' URLs are paths alone
+	Rotation   *Rotation        // nil: the hook token was not changed lately
+	Rehearsal  *Rehearsal       // nil: none runs, nor ran lately
 	Deliveries []event.Delivery // newest first; the caller limits their number
 	Refused    map[string]int   // what was refused and not kept, counted by "source/verdict"
 }
@@ -40,16 +42,58 @@ type Source struct {
 	On      bool   //
 	Missing string // half configured: one sentence that names what is missing; else empty
 
-	Health string // one of the healths above; empty: not known yet
-	Reason string // one sentence, or empty
+	Health string    // one of the healths above; empty: not known yet
+	Reason string    // one sentence, or empty
+	Since  time.Time // since when it is so; zero: not known
 
 	LastPoll time.Time // the last good answer; zero: none ever
 	LastHook time.Time // zero: none ever
 	NextPoll time.Time // zero: is not polled
+	Quota    string    // what is left of the vendor's limit, a few words; empty: nothing to say
+
+	Actions []Action // its buttons
+}
+
+// Action is a button: what Server.Command is told when it is pressed.
+type Action struct {
+	Label   string // e.g. "Ask now"
+	Tip     string // what it does, one sentence
+	Name    string // e.g. "refresh"
+	Payload string //
+	Danger  bool   // it takes something away, so it is asked about first
 }
 
 // Hook is an address that a vendor is to post to.
 type Hook struct {
-	Title string // e.g. "Equiwatt, equivent started"
-	URL   string // the public URL and the path, or the path alone
+	Title    string // e.g. "Equiwatt, equivent started"
+	URL      string // the public URL and the path, or the path alone
+	Template string // a body to paste where the vendor lets one be written; empty: there is none
+}
+
+// Kinds of a Span.
+const (
+	Window  = "window"  // the household was asked to shift its use
+	Session = "session" // something charged, or was used
+	Alert   = "alert"   // a limit was in danger
+)
+
+// Span is something that lasted, as the timeline shows it.
+type Span struct {
+	Source string // as in Source.Name
+	Title  string // e.g. "Equivent", a charger's name
+	Kind   string // one of the kinds above
+
+	Start   time.Time
+	End     time.Time // zero: not known
+	Running bool      // it is not over: End is a plan
+	Heard   time.Time // when we first heard of it; zero: not known
+	Teller  string    // how we know, one sentence
+	Tip     string    // what else there is to say, one sentence or empty
+}
+
+// Command is what a button asks for.
+type Command struct {
+	Source  string // empty: none in particular
+	Name    string // "refresh", "rehearse", "check", "rotate", or that of an Action
+	Payload string
 }

@@ -1,77 +1,130 @@
-// Renews the sections of the page in place, so that what is open, selected or
-// focused stays so. Without it the page reads the same and stands still.
+// Counts how long ago things were, copies, and says when Grid2MQTT is lost.
+// What changes comes through htmx. Without it the page reads the same and
+// stands still.
 "use strict";
 
-const every = 5000;
-const shown = new Map();
+const root = document.documentElement;
 const byId = (id) => document.getElementById(id);
+root.classList.add("js");
 
-document.documentElement.classList.add("js");
-for (const part of document.querySelectorAll("[data-live]")) shown.set(part.id, part.innerHTML);
-if (location.search) history.replaceState(null, "", "./");
+// The server's clock is the one that counts.
+let ahead = Number(root.dataset.now) - Date.now();
+const now = () => Date.now() + ahead;
 
-// A button that is replaced while it is pressed would lose the click.
-function busy(part) {
-  if (part.matches(":active")) return true;
-  const selection = getSelection();
-  return selection && !selection.isCollapsed && selection.containsNode(part, true);
+function hours(s) {
+  const h = Math.floor(s / 3600);
+  const m = Math.floor(s / 60) % 60;
+  return m ? `${h} h ${m} min` : `${h} h`;
 }
 
-function renew(part, fresh) {
-  if ("same" in fresh.dataset || shown.get(part.id) === fresh.innerHTML || busy(part)) return;
-  const open = [...part.querySelectorAll("details[open]")].map((d) => d.id);
-  const focus = part.contains(document.activeElement) ? document.activeElement.id : "";
-  shown.set(part.id, fresh.innerHTML);
-  part.className = fresh.className;
-  Object.assign(part.dataset, fresh.dataset);
-  part.replaceChildren(...fresh.childNodes);
-  for (const id of open) byId(id)?.setAttribute("open", "");
-  if (focus) byId(focus)?.focus({ preventScroll: true });
+function about(s) {
+  if (s >= 2 * 86400) return `${Math.floor(s / 86400)} days`;
+  if (s >= 3600) return hours(s);
+  if (s >= 60) return `${Math.floor(s / 60)} min`;
+  return `${s} s`;
 }
 
-async function load() {
-  const seen = encodeURIComponent(byId("deliveries").dataset.seen);
-  const answer = await fetch("./?seen=" + seen, { signal: AbortSignal.timeout(15000) });
-  if (!answer.ok) throw new Error(answer.statusText);
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const now = fresh.getElementById("now");
-  if (!now) throw new Error("not this page");
-  if (fresh.documentElement.dataset.version !== document.documentElement.dataset.version) return location.reload();
-  const headline = byId("now").dataset.headline;
-  for (const part of document.querySelectorAll("[data-live]")) renew(part, fresh.getElementById(part.id));
-  document.title = fresh.title;
-  if (now.dataset.headline !== headline) byId("announce").textContent = now.dataset.headline;
-  byId("lost-since").textContent = fresh.getElementById("lost-since").textContent;
+function relative(ms, due) {
+  const s = Math.trunc(ms / 1000);
+  if (s < 0) return `in ${about(-s)}`;
+  if (due) return "now";
+  return s ? `${about(s)} ago` : "just now";
 }
 
-let loading = false;
-async function tick() {
-  if (loading || document.hidden) return;
-  loading = true;
-  try {
-    await load();
-    byId("lost").hidden = true;
-  } catch {
-    byId("lost").hidden = false;
+function count() {
+  for (const time of document.querySelectorAll("time[data-counts]")) {
+    const text = relative(now() - Date.parse(time.dateTime), "due" in time.dataset);
+    if (time.textContent !== text) time.textContent = text;
   }
-  loading = false;
+}
+setInterval(count, 1000);
+
+// What the page says first is its title, and is read out when it changes.
+let headline = byId("now")?.dataset.headline;
+document.addEventListener("htmx:after:swap", () => {
+  count();
+  const fresh = byId("now")?.dataset.headline;
+  if (fresh === headline) return;
+  headline = fresh;
+  byId("announce").textContent = fresh;
+  document.title = `${fresh} – Grid2MQTT`;
+});
+
+// The stream says at least every 15 s that it is there.
+let heard = Date.now();
+let trouble = 0;
+document.addEventListener("beat", (e) => {
+  const beat = JSON.parse(e.detail.data);
+  if (beat.version !== root.dataset.version) return location.reload();
+  ahead = beat.now - Date.now();
+  heard = Date.now();
+  trouble = 0;
+  byId("lost").hidden = true;
+  byId("lost-since").textContent = byId("as-of").textContent = new Date().toLocaleTimeString();
+});
+document.addEventListener("htmx:sse:error", () => (trouble ||= Date.now()));
+document.addEventListener("visibilitychange", () => {
+  heard = Date.now();
+  if (!document.hidden) count();
+});
+
+async function watch() {
+  if (!byId("live") || document.hidden) return;
+  const silent = Date.now() - heard;
+  if (silent > 40000 || (trouble && Date.now() - trouble > 3000)) byId("lost").hidden = false;
+  if (silent < 60000) return;
+  heard = Date.now();
+  if (await fetch("healthz").then((r) => r.ok, () => false)) location.reload();
+}
+setInterval(watch, 1000);
+
+async function write(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Over plain http there is no other way.
+    const field = document.createElement("textarea");
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  }
 }
 
 async function copy(button) {
-  const field = byId(button.dataset.copy);
-  field.select();
+  const label = button.textContent;
   try {
-    await navigator.clipboard.writeText(field.value);
+    let text = byId(button.dataset.copy)?.value;
+    if ("fetch" in button.dataset) {
+      const answer = await fetch(button.href);
+      text = await answer.text();
+      if (!answer.ok) throw new Error(text);
+    }
+    await write(text);
+    button.textContent = "Copied";
   } catch {
-    document.execCommand("copy"); // over plain http there is no other way
+    button.textContent = "That did not work";
   }
-  button.textContent = "Copied";
-  setTimeout(() => (button.textContent = "Copy"), 2000);
+  setTimeout(() => (button.textContent = label), 2000);
 }
 
 document.addEventListener("click", (e) => {
-  const button = e.target.closest("[data-copy]");
-  if (button) copy(button);
+  const button = e.target.closest("[data-copy], [data-fetch]");
+  if (!button) return;
+  e.preventDefault();
+  copy(button);
 });
-document.addEventListener("visibilitychange", tick);
-setInterval(tick, every);
+document.addEventListener("change", (e) => {
+  if (e.target.matches("[data-submit]")) e.target.form.requestSubmit();
+});
+
+// An address that points into something folded away opens it.
+function unfold() {
+  const at = location.hash && byId(location.hash.slice(1));
+  if (at) at.querySelector("details")?.setAttribute("open", "");
+}
+addEventListener("hashchange", unfold);
+unfold();
+
+if (new URLSearchParams(location.search).has("done")) history.replaceState(null, "", location.pathname);

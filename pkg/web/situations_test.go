@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -37,12 +36,12 @@ func calm(t testing.TB) Page {
 		}},
 		Version: "0.1.0", Zone: zone(t, "Europe/London"),
 		Sources: []Source{
-			{Name: "equiwatt", Title: "Equiwatt", On: true, Health: Fresh, LastPoll: ago(34 * time.Second), LastHook: ago(26 * time.Hour), NextPoll: noon.Add(26 * time.Second)},
+			{Name: "equiwatt", Title: "Equiwatt", On: true, Health: Fresh, LastPoll: ago(34 * time.Second), LastHook: ago(26 * time.Hour), NextPoll: noon.Add(26 * time.Second), Quota: "8 of 10 calls left this minute"},
 			{Name: "ecomon", Title: "Ecomon"}, {Name: "openvolt", Title: "Openvolt"},
 		},
 		Hooks: []Hook{
-			{"Equiwatt, equivent started", "https://home.example.org/hook/equiwatt/" + hookToken + "/started"},
-			{"Equiwatt, equivent ended", "https://home.example.org/hook/equiwatt/" + hookToken + "/ended"},
+			{Title: "Equiwatt, equivent started", URL: "https://home.example.org/hook/equiwatt/" + hookToken + "/started", Template: "{\n  \"direction\": \"\"\n}"},
+			{Title: "Equiwatt, equivent ended", URL: "https://home.example.org/hook/equiwatt/" + hookToken + "/ended"},
 		},
 		PublicURL:  true,
 		Deliveries: arrived(),
@@ -53,7 +52,7 @@ func calm(t testing.TB) Page {
 func arrived() []event.Delivery {
 	return []event.Delivery{
 		{ID: 912, Received: ago(50 * time.Minute), Source: "equiwatt", Via: event.ViaPoll, Verdict: event.Accepted, Header: map[string]string{"Date": "Sat, 21 Nov 2026 13:33:40 GMT", "Content-Type": "application/json"},
-			Body: []byte(`{"success":true,"msg":null,"data":{"current_event":null,"previous_events":[{"start_time":1795172620,"end_time":1795176206}]}}`)},
+			News: 2, Spoken: ago(50*time.Minute - 21*time.Millisecond), Body: []byte(`{"success":true,"msg":null,"data":{"current_event":null,"previous_events":[{"start_time":1795172620,"end_time":1795176206}]}}`)},
 		{ID: 911, Received: ago(51 * time.Minute), Source: "equiwatt", Kind: "ended", Via: event.ViaHTTP, Verdict: event.Duplicate, Header: map[string]string{"Content-Type": "application/json", "User-Agent": "Equiwatt/1.0"}, Query: "from=app&n=1", Body: []byte(`{"action":"End","event_finished":"2026-11-20T12:23:26+00:00"}`)},
 		{ID: 910, Received: ago(26 * time.Hour), Source: "equiwatt", Kind: "ended", Via: event.ViaMQTT, Verdict: event.Accepted, Body: []byte("It is over.\nThanks!")},
 		{ID: 909, Received: ago(27 * time.Hour), Source: "equiwatt", Kind: "started", Via: event.ViaHTTP, Verdict: event.Accepted},
@@ -86,9 +85,20 @@ func situations(t testing.TB) map[string]Page {
 		"running_overrun": with(func(_ *Page, e *state.Equivents) {
 			run(e, state.Equivent{Start: ago(61 * time.Minute), End: ago(time.Minute), Planned: true, Source: "api", Confirmed: true, Heard: ago(61 * time.Minute)})
 		}),
-		"rehearsal": with(func(_ *Page, e *state.Equivents) {
+		"rehearsal": with(func(p *Page, e *state.Equivents) {
 			run(e, state.Equivent{Start: ago(time.Minute), End: noon.Add(4 * time.Minute), Source: "rehearsal", Heard: ago(time.Minute)})
 			e.Rehearsal = true
+			p.Rehearsal = &Rehearsal{Source: "equiwatt", Title: "Equiwatt", Began: ago(time.Minute), End: noon.Add(4 * time.Minute), Running: true, Stages: []Stage{
+				{Title: "The journal has it", At: ago(time.Minute - 4*time.Millisecond)}, {Title: "The broker has it", At: ago(time.Minute - 23*time.Millisecond)},
+				{Title: "The state came back", Note: "The broker is away."}, {Title: "Home Assistant has it"},
+			}}
+		}),
+		"rehearsed": with(func(p *Page, e *state.Equivents) {
+			p.Rehearsal = &Rehearsal{Source: "equiwatt", Title: "Equiwatt", Began: ago(10 * time.Minute), End: ago(5 * time.Minute), Stages: []Stage{{Title: "The journal has it", At: ago(10*time.Minute - 8*time.Millisecond)}, {Title: "Home Assistant has it", At: ago(10*time.Minute - 1234*time.Millisecond)}}}
+		}),
+		"rotated": with(func(p *Page, e *state.Equivents) {
+			p.Rotation = &Rotation{Until: noon.Add(6 * 24 * time.Hour), Uses: []Use{{"Equiwatt", 2}, {"Ecomon", 1}}, Last: ago(time.Hour)}
+			p.Sources[0].Actions = []Action{{Label: "Ask now", Tip: "Asks Equiwatt's cloud.", Name: "refresh"}, {Label: "Remove the webhook", Tip: "Take the webhook away?", Name: "remove", Payload: "x", Danger: true}}
 		}),
 		"pending": with(func(p *Page, e *state.Equivents) {
 			p.Sources[0].LastHook = ago(12 * time.Second)
@@ -131,18 +141,4 @@ func untouched() Page {
 		},
 		Sources: []Source{{Name: "equiwatt", Title: "Equiwatt"}, {Name: "ecomon", Title: "Ecomon"}},
 	}
-}
-
-// crowded is as much as a page ever shows.
-func crowded(t testing.TB) Page {
-	p := calm(t)
-	p.Deliveries = nil
-	body := `{"success":true,"data":{"previous_events":[` + strings.TrimSuffix(strings.Repeat(`{"start_time":1795172620,"end_time":1795176206},`, 40), ",") + `]}}`
-	for i := range 50 {
-		p.Deliveries = append(p.Deliveries, event.Delivery{
-			ID: int64(5000 - i), Received: ago(time.Duration(i) * 37 * time.Minute), Source: "equiwatt", Kind: "started", Via: event.ViaHTTP, Verdict: event.Accepted,
-			Header: map[string]string{"Content-Type": "application/json", "User-Agent": "Equiwatt/1.0", "Content-Length": fmt.Sprint(len(body))}, Body: []byte(body),
-		})
-	}
-	return p
 }

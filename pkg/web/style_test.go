@@ -16,8 +16,9 @@ func TestContrast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	light, dark, ok := strings.Cut(string(css), "@media (prefers-color-scheme: dark)")
-	if !ok {
+	light, rest, ok := strings.Cut(string(css), "@media (prefers-color-scheme: dark)")
+	dark, chosen, also := strings.Cut(rest, `[data-theme="dark"]`)
+	if !ok || !also {
 		t.Fatal("there is no dark page")
 	}
 	pairs := []string{
@@ -25,7 +26,7 @@ func TestContrast(t *testing.T) {
 		"good good-ground", "warn warn-ground", "bad bad-ground", "calm calm-ground",
 		"run run-ground", "text run-ground", "link run-ground", "rehearse rehearse-ground", "text rehearse-ground", "link rehearse-ground",
 	}
-	for theme, text := range map[string]string{"light": light, "dark": dark} {
+	for theme, text := range map[string]string{"light": light, "dark": dark, "dark because Home Assistant is": chosen} {
 		colours := map[string]string{}
 		for _, m := range colour.FindAllStringSubmatch(text, -1) {
 			colours[m[1]] = m[2]
@@ -35,6 +36,15 @@ func TestContrast(t *testing.T) {
 			a, b := luminance(t, colours[front]), luminance(t, colours[back])
 			if ratio := (max(a, b) + 0.05) / (min(a, b) + 0.05); ratio < 4.5 {
 				t.Errorf("%s: %s on %s is %.2f to 1", theme, front, back, ratio)
+			}
+		}
+		// … and for 3 to 1 between what is drawn and its ground.
+		for _, source := range append(looks, "other") {
+			for _, back := range []string{"card", "calm-ground"} {
+				a, b := luminance(t, colours[source]), luminance(t, colours[back])
+				if ratio := (max(a, b) + 0.05) / (min(a, b) + 0.05); ratio < 3 {
+					t.Errorf("%s: %s on %s is %.2f to 1", theme, source, back, ratio)
+				}
 			}
 		}
 	}

@@ -3,15 +3,15 @@
 // what to do next.
 //
 // It is up whatever the vendors, the broker or the disk do. It changes nothing
-// but through Server.Command, shows no secret but the hook token inside the
-// hook URLs, and every link in it is relative, so that it reads the same behind
-// Home Assistant's ingress and plain.
+// but through Server.Command and Records.Replay, shows no secret but the hook
+// token inside the hook URLs, and every link in it is relative, so that it
+// reads the same behind Home Assistant's ingress and plain. Without JavaScript
+// it reads the same and stands still.
 package web
 
 import (
-	"bytes"
 	"context"
-	"embed"
+	"hash/maphash"
 	"html/template"
 	"io"
 	"net"
@@ -24,20 +24,19 @@ import (
 	"github.com/rs/zerolog"
 )
 
-//go:embed page.html sections.html answer.html style.css page.js icon.svg
-var files embed.FS
-
-// Server answers the web listener. Page is required.
+// Server answers the web listener. Page is required; whatever else is nil is
+// not there, and the page goes without it.
 type Server struct {
 	Page    func(ctx context.Context) Page
 	Allowed func(remoteAddr string) bool // by http.Request.RemoteAddr; nil: everybody
 	Healthy func() bool                  // whether the loops turn; nil: they do
-	Metrics func(w io.Writer)            // writes Prometheus' text format; nil: there are none
+	Metrics func(w io.Writer)            // writes Prometheus' text format
 
-	// Command carries out "refresh" (no payload) or "rehearse" (whole minutes
-	// from 0, which ends one, to 240). Its error is shown as it is. nil: there
-	// is nothing to command, and no buttons.
-	Command func(ctx context.Context, name, payload string) error
+	// Spans returns what touches a span of time, in any order.
+	Spans func(ctx context.Context, from, to time.Time) []Span
+	// Command carries out what a button asks for. It returns what was found or
+	// done, a line each, or none; its error is shown as it is.
+	Command func(ctx context.Context, c Command) (said []string, err error)
 
 	Records Records
 
@@ -51,6 +50,12 @@ type Server struct {
 	Loopback bool
 
 	Log zerolog.Logger
+
+	changes changes
+	streams streams
+	parsed  func() *template.Template
+	version string // of the assets
+	seed    maphash.Seed
 }
 
 type route struct {
@@ -59,21 +64,31 @@ type route struct {
 	handle http.HandlerFunc
 }
 
-// Handler returns the whole of the web listener.
+// Handler returns the whole of the web listener. It is called once.
 func (s *Server) Handler() http.Handler {
 	// Parsed when first opened: most homes open the page once in weeks, and
 	// until then it need not be in memory.
-	pages := sync.OnceValue(func() *template.Template { return template.Must(template.New("web").ParseFS(files, "*.html")) })
+	s.parsed = sync.OnceValue(func() *template.Template { return template.Must(template.New("web").ParseFS(files, "*.html")) })
 	routes := map[string]route{
-		"/":                 {handle: s.page(pages)},
-		"/style.css":        {handle: asset("style.css", "text/css; charset=utf-8")},
-		"/page.js":          {handle: asset("page.js", "text/javascript; charset=utf-8")},
-		"/icon.svg":         {handle: asset("icon.svg", "image/svg+xml")},
-		"/healthz":          {handle: s.health},
-		"/metrics":          {handle: s.metrics},
-		"/check":            {both: true, handle: s.check},
-		"/command/refresh":  {post: true, handle: s.refresh(pages)},
-		"/command/rehearse": {post: true, handle: s.rehearse(pages)},
+		"/":           {handle: s.show(s.overview)},
+		"/day":        {handle: s.show(s.day)},
+		"/deliveries": {handle: s.show(s.deliveries)},
+		"/delivery":   {handle: s.show(s.delivery)},
+		"/setup":      {handle: s.show(s.setup)},
+		"/log":        {handle: s.show(s.log)},
+		"/live":       {handle: s.live},
+		"/sample":     {handle: s.sample},
+		"/bundle":     {handle: s.bundle},
+		"/healthz":    {handle: s.health},
+		"/metrics":    {handle: s.metrics},
+		"/check":      {both: true, handle: s.check},
+		"/command":    {post: true, handle: s.command},
+		"/replay":     {post: true, handle: s.replay},
+	}
+	all, version := assets()
+	s.version, s.seed = version, maphash.MakeSeed()
+	for name, a := range all {
+		routes[name] = route{handle: a.serve(version)}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		guard(w.Header())
@@ -123,30 +138,6 @@ func guard(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-func (s *Server) page(pages func() *template.Template) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		p := s.Page(r.Context())
-		if p.View.At.IsZero() {
-			p.View.At = time.Now()
-		}
-		query := r.URL.Query()
-		m := newModel(p, query.Get("seen"))
-		m.Commands = s.Command != nil
-		m.Notice = notices[query.Get("done")]
-		s.render(w, pages, "page.html", http.StatusOK, m)
-	}
-}
-
-func (s *Server) render(w http.ResponseWriter, pages func() *template.Template, name string, status int, data any) {
-	var b bytes.Buffer
-	if err := pages().ExecuteTemplate(&b, name, data); err != nil {
-		s.Log.Error().Err(err).Msg("the page could not be drawn")
-		say(w, http.StatusInternalServerError, "The page could not be drawn; the log says why.")
-		return
-	}
-	write(w, status, "text/html; charset=utf-8", b.Bytes())
-}
-
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	if s.Healthy != nil && !s.Healthy() {
 		say(w, http.StatusServiceUnavailable, "a loop does not turn")
@@ -156,22 +147,11 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
-	var b bytes.Buffer
+	var b strings.Builder
 	if s.Metrics != nil {
 		s.Metrics(&b)
 	}
-	write(w, http.StatusOK, "text/plain; version=0.0.4; charset=utf-8", b.Bytes())
-}
-
-func asset(name, mime string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		content, err := files.ReadFile(name)
-		if err != nil {
-			say(w, http.StatusNotFound, "There is nothing here.")
-			return
-		}
-		write(w, http.StatusOK, mime, content)
-	}
+	write(w, http.StatusOK, "text/plain; version=0.0.4; charset=utf-8", []byte(b.String()))
 }
 
 func say(w http.ResponseWriter, status int, sentence string) {

@@ -2,11 +2,13 @@ package web
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -16,7 +18,7 @@ import (
 const prefix = "/api/hassio_ingress/b4d5"
 
 func TestMethodsAndPaths(t *testing.T) {
-	h := serve(calm(t)).Handler()
+	h := whole(t).Handler()
 	tests := []struct {
 		method, target string
 		status         int
@@ -29,17 +31,27 @@ func TestMethodsAndPaths(t *testing.T) {
 		{"HEAD", "/healthz", 200, ""},
 		{"GET", "/metrics", 200, ""},
 		{"GET", "/style.css", 200, ""},
+		{"GET", "/theme.js", 200, ""},
 		{"GET", "/page.js", 200, ""},
+		{"GET", "/htmx/htmx.min.js", 200, ""},
+		{"GET", "/htmx/hx-sse.min.js", 200, ""},
 		{"GET", "/icon.svg", 200, ""},
+		{"GET", "/deliveries", 200, ""},
+		{"HEAD", "/day", 200, ""},
+		{"HEAD", "/live?of=overview", 200, ""},
+		{"GET", "/live?of=nothing", 404, ""},
+		{"GET", "/bundle", 200, ""},
 		{"POST", "/", 405, "GET, HEAD"},
 		{"DELETE", "/metrics", 405, "GET, HEAD"},
 		{"OPTIONS", "/style.css", 405, "GET, HEAD"},
-		{"GET", "/command/refresh", 405, "POST"},
-		{"HEAD", "/command/rehearse", 405, "POST"},
-		{"GET", "/page.html", 404, ""},
+		{"GET", "/command", 405, "POST"},
+		{"HEAD", "/replay", 405, "POST"},
+		{"POST", "/deliveries", 405, "GET, HEAD"},
+		{"GET", "/overview.html", 404, ""},
+		{"GET", "/htmx/LICENSE", 404, ""},
 		{"GET", "//", 404, ""},
 		{"GET", "/healthz/", 404, ""},
-		{"POST", "/command/other", 404, ""},
+		{"POST", "/command/refresh", 404, ""},
 		{"GET", "/hook/equiwatt/" + hookToken, 404, ""},
 	}
 	for _, tt := range tests {
@@ -97,12 +109,12 @@ func TestMetrics(t *testing.T) {
 func TestAllowed(t *testing.T) {
 	s := serve(calm(t))
 	s.Allowed = func(addr string) bool { return strings.HasPrefix(addr, "172.30.32.2:") }
-	s.Command = func(context.Context, string, string) error {
+	s.Command = func(context.Context, Command) ([]string, error) {
 		t.Error("a stranger's command was carried out")
-		return nil
+		return nil, nil
 	}
 	h := s.Handler()
-	for _, target := range []string{"/", "/healthz", "/metrics", "/style.css", "/command/refresh", "/nothing"} {
+	for _, target := range []string{"/", "/healthz", "/metrics", "/style.css", "/command", "/deliveries", "/log", "/live?of=overview", "/bundle", "/sample?id=1", "/nothing"} {
 		r := httptest.NewRequest(http.MethodPost, target, nil)
 		r.RemoteAddr = "172.30.33.7:50000"
 		r.Header.Set("X-Forwarded-For", "172.30.32.2")
@@ -121,49 +133,54 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
-// Whatever a link or a form leads to has to be there behind ingress too.
+// Whatever a link, a form or a script leads to has to be there behind ingress too.
 func TestLinksStayBehindThePrefix(t *testing.T) {
 	var told []string
-	s := serve(calm(t))
-	s.Command = func(_ context.Context, name, payload string) error {
-		told = append(told, name+" "+payload)
-		return nil
+	s := whole(t)
+	s.Command = func(_ context.Context, c Command) ([]string, error) {
+		told = append(told, c.Source+" "+c.Name+" "+c.Payload)
+		return nil, nil
 	}
 	server := httptest.NewServer(http.StripPrefix(prefix, s.Handler()))
 	defer server.Close()
 	client := &http.Client{CheckRedirect: func(r *http.Request, _ []*http.Request) error {
-		if r.URL.Path != prefix+"/" {
+		if !strings.HasPrefix(r.URL.Path, prefix+"/") {
 			return fmt.Errorf("led to %s", r.URL)
 		}
 		return nil
 	}}
-	base, err := url.Parse(server.URL + prefix + "/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, l := range links(t, draw(t, calm(t))) {
-		to, err := url.Parse(l.value)
-		if err != nil || to.IsAbs() || to.Host != "" || strings.HasPrefix(l.value, "/") {
-			t.Errorf("%s %q is not relative", l.name, l.value)
-			continue
-		}
-		var answer *http.Response
-		if l.name == "action" {
-			answer, err = client.PostForm(base.ResolveReference(to).String(), url.Values{"minutes": {"7"}})
-		} else {
-			answer, err = client.Get(base.ResolveReference(to).String())
-		}
+	for _, target := range []string{"/", "/deliveries?source=equiwatt", "/delivery?id=912", "/day", "/setup", "/log", "/delivery?id=1"} {
+		base, err := url.Parse(server.URL + prefix + target)
 		if err != nil {
-			t.Errorf("%s %q: %v", l.name, l.value, err)
-			continue
+			t.Fatal(err)
 		}
-		_ = answer.Body.Close()
-		if answer.StatusCode != http.StatusOK {
-			t.Errorf("%s %q: %s", l.name, l.value, answer.Status)
+		for _, l := range links(t, get(t, s.Handler(), target).Body.String()) {
+			to, err := url.Parse(l.value)
+			if err != nil || to.IsAbs() || to.Host != "" || strings.HasPrefix(l.value, "/") {
+				t.Errorf("%s: %s %q is not relative", target, l.name, l.value)
+				continue
+			}
+			if strings.HasPrefix(l.value, "live?") || strings.HasPrefix(l.value, "#") {
+				continue // the one never ends, the other is here
+			}
+			var answer *http.Response
+			if l.name == "hx-post" || l.name == "action" && l.value != "deliveries" && l.value != "log" {
+				answer, err = client.PostForm(base.ResolveReference(to).String(), url.Values{"name": {"rehearse"}, "payload": {"7"}, "id": {"912"}})
+			} else {
+				answer, err = client.Get(base.ResolveReference(to).String())
+			}
+			if err != nil {
+				t.Errorf("%s: %s %q: %v", target, l.name, l.value, err)
+				continue
+			}
+			_ = answer.Body.Close()
+			if answer.StatusCode != http.StatusOK {
+				t.Errorf("%s: %s %q: %s", target, l.name, l.value, answer.Status)
+			}
 		}
 	}
-	if got := strings.Join(told, ", "); got != "refresh , rehearse 7" {
-		t.Errorf("the buttons told %q", got)
+	if len(told) < 10 {
+		t.Errorf("the buttons told only %q", told)
 	}
 }
 
@@ -175,15 +192,37 @@ func links(t testing.TB, page string) []link {
 	for _, n := range elements(t, page) {
 		for _, a := range n.Attr {
 			switch a.Key {
-			case "href", "src", "action", "formaction", "data", "poster", "srcset":
+			case "href", "src", "action", "formaction", "data", "poster", "srcset", "hx-get", "hx-post", "hx-sse:connect":
 				out = append(out, link{a.Key, a.Val})
 			}
 		}
 	}
-	if len(out) < 5 {
+	if len(out) < 10 {
 		t.Fatalf("only %d links found", len(out))
 	}
 	return out
+}
+
+// Forms work the same with scripts as without.
+func TestFormsAreTheSameWithScripts(t *testing.T) {
+	n := 0
+	for _, target := range []string{"/", "/delivery?id=912", "/deliveries", "/setup"} {
+		for _, e := range elements(t, draw(t, whole(t), target)) {
+			at := map[string]string{}
+			for _, a := range e.Attr {
+				at[a.Key] = a.Val
+			}
+			if e.Data == "form" && at["method"] == "post" {
+				n++
+				if at["action"] != at["hx-post"] || at["hx-target"] != "#notice" {
+					t.Errorf("%s: a form posts to %q, and with scripts to %q", target, at["action"], at["hx-post"])
+				}
+			}
+		}
+	}
+	if n < 6 {
+		t.Errorf("only %d forms seen", n)
+	}
 }
 
 func elements(t testing.TB, page string) []*html.Node {
@@ -202,11 +241,11 @@ func elements(t testing.TB, page string) []*html.Node {
 }
 
 func TestNothingInline(t *testing.T) {
-	for name, p := range situations(t) {
-		for _, n := range elements(t, draw(t, p)) {
+	check := func(name, page string) {
+		for _, n := range elements(t, page) {
 			script := n.Data == "script"
 			for _, a := range n.Attr {
-				if a.Key == "style" || strings.HasPrefix(a.Key, "on") {
+				if a.Key == "style" || strings.HasPrefix(a.Key, "on") || strings.HasPrefix(a.Key, "hx-on") || strings.HasPrefix(a.Val, "js:") {
 					t.Errorf("%s: <%s %s> is refused by our own policy", name, n.Data, a.Key)
 				}
 				script = script && a.Key != "src"
@@ -214,6 +253,42 @@ func TestNothingInline(t *testing.T) {
 			if script || n.Data == "style" {
 				t.Errorf("%s: <%s> inline is refused by our own policy", name, n.Data)
 			}
+		}
+	}
+	for name, p := range situations(t) {
+		check(name, draw(t, serve(p), "/"))
+	}
+	for _, target := range []string{"/", "/deliveries", "/delivery?id=912", "/day", "/setup", "/log"} {
+		check(target, draw(t, whole(t), target))
+	}
+}
+
+// What a browser keeps is named by its content.
+func TestAssetsAreKeptByTheirContent(t *testing.T) {
+	h := whole(t).Handler()
+	n := 0
+	for _, l := range links(t, get(t, h, "/").Body.String()) {
+		if name, _, ok := strings.Cut(l.value, "?v="); ok {
+			n++
+			if w := get(t, h, "/"+l.value); !strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
+				t.Errorf("%s is not kept: %q", l.value, w.Header().Get("Cache-Control"))
+			}
+			if w := get(t, h, "/"+name+"?v=old"); w.Header().Get("Cache-Control") != "no-store" {
+				t.Errorf("%s is kept under an old name", name)
+			}
+		}
+	}
+	if n < 6 {
+		t.Errorf("only %d assets seen", n)
+	}
+	readme, err := os.ReadFile("htmx/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"htmx.min.js", "hx-sse.min.js"} {
+		content, err := files.ReadFile("htmx/" + name)
+		if sum := fmt.Sprintf("%x", sha256.Sum256(content)); err != nil || !strings.Contains(string(readme), "| `"+name+"` | ") || !strings.Contains(string(readme), sum) {
+			t.Errorf("%s is not the one that htmx/README.md names: %s, %v", name, sum, err)
 		}
 	}
 }

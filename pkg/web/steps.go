@@ -1,0 +1,128 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// setup is the page of what is set up, and what is missing.
+type setup struct {
+	*frame
+	Checks  []step
+	Verdict string // in one line
+	Tone    string
+	Steps   []string
+	Sources []source
+	Bundle  bool
+	hooks
+}
+
+type step struct {
+	Title, State, Mark, Reason, Remedy string
+	At                                 *instant
+	First                              bool // the first that is broken
+}
+
+var marks = map[string]string{Passed: "✓", Failed: "✗", Waiting: "…", Skipped: "–"}
+
+// setup makes the page of setting up.
+func (s *Server) setup(ctx context.Context, p Page, q url.Values) sheet {
+	f := s.newFrame(p, q)
+	f.Here, f.Title = "setup", "Set-up"
+	m := &setup{frame: f, Steps: sentences(p.Steps), Bundle: s.Records.Bundle != nil, hooks: f.clock.hooks(p), Verdict: "All is set up", Tone: "good"}
+	var checks []Step
+	if s.Checks != nil {
+		checks = s.Checks(ctx, false)
+	}
+	broken := false
+	for _, c := range checks {
+		row := step{Title: printable(c.Title), State: c.State, Mark: marks[c.State], Reason: printable(c.Reason), Remedy: printable(c.Remedy), At: f.clock.at(c.At)}
+		switch {
+		case row.Mark == "":
+			row.State, row.Mark = Skipped, marks[Skipped]
+		case c.State == Failed && !broken:
+			broken, row.First = true, true
+			m.Verdict, m.Tone = row.Title+": not yet", "bad"
+		case c.State == Waiting && m.Tone == "good":
+			m.Verdict, m.Tone = "Nothing is wrong, and not all has been seen yet", "calm"
+		}
+		m.Checks = append(m.Checks, row)
+	}
+	for _, src := range p.Sources {
+		m.Sources = append(m.Sources, f.clock.source(src))
+	}
+	return sheet{file: "setup.html", model: m, frame: f, live: url.Values{"of": {"setup"}}, parts: []string{"broker", "checks", "hooks"}}
+}
+
+func (s *Server) bundle(w http.ResponseWriter, r *http.Request) {
+	if s.Records.Bundle == nil {
+		say(w, http.StatusNotFound, "There is nothing here.")
+		return
+	}
+	zip, err := s.Records.Bundle(r.Context())
+	if err != nil {
+		say(w, http.StatusServiceUnavailable, printable(err.Error()))
+		return
+	}
+	w.Header().Set("Content-Disposition", `attachment; filename="grid2mqtt-support.zip"`)
+	write(w, http.StatusOK, "application/zip", zip)
+}
+
+func (s *Server) sample(w http.ResponseWriter, r *http.Request) {
+	id := positive(r.URL.Query().Get("id"))
+	if s.Records.Sample == nil || id == 0 {
+		say(w, http.StatusNotFound, "There is nothing here.")
+		return
+	}
+	text, err := s.Records.Sample(r.Context(), id)
+	if err != nil {
+		say(w, http.StatusNotFound, printable(err.Error()))
+		return
+	}
+	write(w, http.StatusOK, "text/plain; charset=utf-8", []byte(text))
+}
+
+// logbook is the page of what the program says about itself.
+type logbook struct {
+	*frame
+	Level  string
+	Levels []choice
+	Lines  []line
+	Bundle bool
+}
+
+type line struct {
+	At                        *instant
+	Level, Tone, Source, Text string
+}
+
+var levels = []string{"trace", "debug", "info", "warn", "error"}
+
+var tones = map[string]string{"warn": "warn", "error": "bad", "fatal": "bad", "panic": "bad", "info": "good"}
+
+// log makes the page of the log.
+func (s *Server) log(_ context.Context, p Page, q url.Values) sheet {
+	f := s.newFrame(p, q)
+	f.Here, f.Title = "log", "Log"
+	m := &logbook{frame: f, Level: "info", Bundle: s.Records.Bundle != nil}
+	for _, l := range levels {
+		if q.Get("level") == l {
+			m.Level = l
+		}
+	}
+	for _, l := range levels {
+		m.Levels = append(m.Levels, choice{Value: l, Label: l, Chosen: l == m.Level})
+	}
+	if s.Records.Lines != nil {
+		for _, l := range s.Records.Lines(m.Level) {
+			tone := tones[l.Level]
+			if tone == "" {
+				tone = "calm"
+			}
+			m.Lines = append(m.Lines, line{At: f.clock.at(l.At), Level: printable(l.Level), Tone: tone, Source: printable(l.Source), Text: strings.TrimSpace(printable(l.Text))})
+		}
+	}
+	return sheet{file: "log.html", model: m, frame: f, live: url.Values{"of": {"log"}, "level": {m.Level}}, parts: []string{"broker", "lines"}}
+}
