@@ -20,6 +20,7 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/pkg/homeassistant"
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/ecomon"
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/equiwatt"
+	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/openvolt"
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/powerresponse"
 )
 
@@ -30,6 +31,7 @@ type Config struct {
 
 	Equiwatt equiwatt.Config `envPrefix:"EQUIWATT_"`
 	Ecomon   ecomon.Config   `envPrefix:"ECOMON_"`
+	Openvolt openvolt.Config `envPrefix:"OPENVOLT_"`
 
 	PowerResponse powerresponse.Config `envPrefix:"POWERRESPONSE_"`
 
@@ -60,10 +62,10 @@ func load(environ map[string]string) (Config, error) {
 	var all env.AggregateError
 	if errors.As(err, &all) {
 		for _, e := range all.Errors {
-			errs = append(errs, named(e))
+			errs = append(errs, named(e, environ))
 		}
 	}
-	errs = append(errs, c.check(), c.MQTT.Validate(), c.Equiwatt.Validate(), c.Ecomon.Validate(), c.PowerResponse.Validate())
+	errs = append(errs, c.check(), c.MQTT.Validate(), c.Equiwatt.Validate(), c.Ecomon.Validate(), c.Openvolt.Validate(), c.PowerResponse.Validate())
 	if err := errors.Join(errs...); err != nil {
 		return c, errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
@@ -124,18 +126,21 @@ func variables() []string {
 }
 
 // named says which variable could not be read; the library knows the field
-// only, whose name is the variable's without underscores.
-func named(err error) error {
+// only, whose name is the variable's without underscores; several vendors have
+// one of that name.
+func named(err error, environ map[string]string) error {
 	var p env.ParseError
 	if !errors.As(err, &p) {
 		return err
 	}
 	why := "is not true or false"
+	readable := func(text string) bool { _, err := strconv.ParseBool(text); return err == nil }
 	if p.Type == reflect.TypeFor[time.Duration]() {
 		why = "is no duration like 90s, 5m or 400d"
+		readable = func(text string) bool { _, err := parseDuration(text); return err == nil }
 	}
 	for _, key := range variables() {
-		if strings.HasSuffix(strings.ReplaceAll(key, "_", ""), strings.ToUpper(p.Name)) {
+		if strings.HasSuffix(strings.ReplaceAll(key, "_", ""), strings.ToUpper(p.Name)) && environ[key] != "" && !readable(environ[key]) {
 			return fmt.Errorf("%s %s", key, why)
 		}
 	}

@@ -64,6 +64,7 @@ func (c Config) sources() []source {
 	return []source{
 		c.equiwatt(),
 		c.ecomon(),
+		c.openvolt(),
 		c.powerresponse(),
 	}
 }
@@ -72,7 +73,7 @@ func (c Config) sources() []source {
 func (c Config) rules(since time.Time) state.Rules {
 	return state.Rules{
 		Zone: c.zone, Since: since,
-		Equiwatt: c.equiwattRules(), Ecomon: c.ecomon().on,
+		Equiwatt: c.equiwattRules(), Ecomon: c.ecomon().on, Openvolt: c.openvoltRules(),
 		PowerResponse: c.responseRules(),
 	}
 }

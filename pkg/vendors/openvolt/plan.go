@@ -26,6 +26,7 @@ type Past struct {
 	Fresh     time.Time // when it was last said that there is something new, but not of when
 	Refused   int       // how many answers in a row refused this meter alone
 	RefusedAt time.Time // … the newest; what is told later is a reason to try again
+	Failed    bool      // the newest answer made no sense: others come first
 }
 
 // Day is what is known of one day of UTC.
@@ -82,12 +83,14 @@ func Next(k Known, now time.Time) (Question, time.Time) {
 	if !at.After(now) {
 		return q, now
 	}
+	failed := false
 	for _, p := range k.Meters {
 		next, due := p.next(now)
+		first := at.After(now) || failed && !p.Failed || failed == p.Failed && next.To.After(q.To)
 		switch {
 		case due.IsZero():
-		case due.After(now) && due.Before(at), !due.After(now) && (at.After(now) || next.To.After(q.To)):
-			q, at = next, due
+		case due.After(now) && due.Before(at), !due.After(now) && first:
+			q, at, failed = next, due, p.Failed
 		}
 	}
 	return q, at

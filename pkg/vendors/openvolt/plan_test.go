@@ -253,6 +253,22 @@ func TestRefused(t *testing.T) {
 	w.saw(t, "after a word", "71h0m0s a 05-04 05-04")
 }
 
+// Of a meter whose answers make no sense the others hear nothing.
+func TestFailed(t *testing.T) {
+	for _, bad := range []string{"a", "b"} {
+		w := newWorld("a", "b")
+		w.meter(bad).Failed = true
+		for range 20 {
+			if q, _ := Next(w.known, w.now); q.Meter != bad {
+				w.ask(t, q)
+			}
+		}
+		if q, at := Next(w.known, w.now); len(w.calls) < 13 || q.Meter != bad || !at.Equal(w.now) {
+			t.Errorf("%s: %d calls, then %+v", bad, len(w.calls), q)
+		}
+	}
+}
+
 func TestFreshAsksTheRecentDays(t *testing.T) {
 	w := newWorld("a")
 	w.run(t, time.Hour)
