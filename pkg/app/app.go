@@ -5,7 +5,6 @@ package app
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -64,7 +63,8 @@ type App struct {
 	door      *intake.Hooks
 	publisher *homeassistant.Publisher
 	web       *web.Server
-	token     string
+	secrets   pathSecrets
+	rotating  sync.Mutex // held while the path secret is changed
 	metrics   *metrics.Set
 	counts    refusals
 	keys      []string // the names of all variables
@@ -171,10 +171,7 @@ func (a *App) build(ctx context.Context) {
 	if p := a.config.Equiwatt.PollInterval; p < 10*time.Second && a.config.Equiwatt.Token != "" {
 		a.log.Warn().Str("source", "equiwatt").Msgf("EQUIWATT_POLL_INTERVAL %s is too often for Equiwatt's limits; asking every 10s", p)
 	}
-	a.token = a.config.HookToken
-	if a.token == "" {
-		a.token = a.once(ctx, "hook_token", func() string { return base64.RawURLEncoding.EncodeToString(noise(24)) })
-	}
+	a.openToken(ctx)
 	a.house = &house{journal: a.journal, clock: a.clock}
 	var asked []string
 	for _, s := range a.sources {

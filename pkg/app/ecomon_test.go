@@ -209,7 +209,7 @@ func TestEcomonAnotherSecret(t *testing.T) {
 	}
 	s := c.ecomon()
 	s.registrar.arrival = 100 * time.Millisecond
-	a := office(t, &clerk{}, func(a *App) { a.config.PublicURL, a.token, a.table = hooks, goodToken, []source{s} })
+	a := office(t, &clerk{}, func(a *App) { a.config.PublicURL, a.secrets.newest, a.table = hooks, goodToken, []source{s} })
 	if _, err := a.Hooks(t.Context(), "check", "ecomon", nil); err == nil || !strings.Contains(err.Error(), "is the secret the vendor's?") {
 		t.Error(err)
 	}

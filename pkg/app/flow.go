@@ -22,8 +22,8 @@ import (
 // newDoor makes the handler of the hook listener.
 func (a *App) newDoor() *intake.Hooks {
 	h := &intake.Hooks{
-		Token: func() []string { return []string{a.token} },
-		Now:   a.clock.Now, Record: a.record, Refused: a.refused, Knock: a.knocks.hear,
+		Token: func() []string { return a.secrets.valid(a.clock.Now()) }, Outdated: a.outdated,
+		Now: a.clock.Now, Record: a.record, Refused: a.refused, Knock: a.knocks.hear,
 		Log: a.logger("hooks").Sample(&zerolog.BurstSampler{Burst: 20, Period: time.Minute}), // a flood is counted, not logged
 	}
 	for _, s := range a.sources {

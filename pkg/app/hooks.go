@@ -54,7 +54,7 @@ func Hooks(ctx context.Context, args []string, environ map[string]string, stdout
 	case host.Problem != "":
 		return errors.New(host.Problem)
 	}
-	a := &App{config: c, host: host, logs: io.Discard, metrics: metrics.NewSet(), clock: &intake.Clock{}, table: c.sources(), token: c.HookToken}
+	a := &App{config: c, host: host, logs: io.Discard, metrics: metrics.NewSet(), clock: &intake.Clock{}, table: c.sources()}
 	a.log = newLog(io.Discard, c)
 	m := memory{get: func(string) (string, bool) { return "", false }, set: func(string, string) {}}
 	g, err := journal.Look(c.DataDir)
@@ -64,11 +64,13 @@ func Hooks(ctx context.Context, args []string, environ map[string]string, stdout
 			v, ok, _ := g.Setting(key) // unreadable is not known
 			return v, ok
 		}
-		if a.token == "" {
-			a.token, _ = m.get("hook_token")
-		}
 	}
-	if a.token == "" {
+	if a.secrets.newest = c.HookToken; c.HookToken == "" {
+		kept, _ := m.get(oldTokenKey)
+		newest, _ := m.get(tokenKey)
+		a.secrets.load(newest, kept)
+	}
+	if a.secrets.newest == "" {
 		return fmt.Errorf("%w: HOOK_TOKEN is not set, and Grid2MQTT has not made one yet: start it first (%w)", ErrNotDone, err)
 	}
 	for _, s := range a.table {
@@ -256,11 +258,11 @@ func (a *App) tested(ctx context.Context, s source, do errand, h hook) ([]string
 // hookURL is where a source's vendor is to post; a kind follows where it has
 // kinds.
 func (a *App) hookURL(s source) string {
-	return a.config.PublicURL + "/hook/" + s.name + "/" + a.token
+	return hookAt(a.config.PublicURL, s.name, a.secrets.token())
 }
 
 // hide takes the secret of the hooks' URLs out of a text.
-func (a *App) hide(text string) string { return strings.ReplaceAll(text, a.token, "…") }
+func (a *App) hide(text string) string { return a.secrets.hide(text) }
 
 func (a *App) names() string {
 	var names []string

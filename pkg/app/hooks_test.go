@@ -72,7 +72,7 @@ func (c *clerk) registrar() *registrar {
 // is set up by hand, and one that is off.
 func office(t *testing.T, c *clerk, change func(*App)) *App {
 	t.Helper()
-	a := &App{clock: &intake.Clock{}, token: hookToken, log: zerolog.New(io.Discard)}
+	a := &App{clock: &intake.Clock{}, secrets: pathSecrets{newest: hookToken}, log: zerolog.New(io.Discard)}
 	a.config.PublicURL, a.config.DataDir = "https://home.example", t.TempDir()
 	var err error
 	if a.journal, err = journal.Open(a.config.DataDir, journal.Options{Log: a.log}); err != nil {

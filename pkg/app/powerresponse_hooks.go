@@ -84,11 +84,16 @@ func (p *responder) key(h hook) string {
 // registerHook subscribes our webhook once. One that is there stays, unless it
 // is to be told of other types.
 func (p *responder) registerHook(ctx context.Context, h hook) (lines []string, err error) {
-	_, ours, err := p.hooksOf(ctx, h)
+	all, ours, err := p.hooksOf(ctx, h)
 	if err != nil {
 		return nil, err
 	}
 	wanted := splitTypes(h.Settings["types"])
+	for _, w := range all {
+		if h.Former != "" && w.URL == h.Former && len(wanted) == 0 {
+			wanted = w.Types // the new one is told what the former was
+		}
+	}
 	keep := slices.IndexFunc(ours, func(w powerresponse.Webhook) bool {
 		return len(wanted) == 0 || len(w.Types) == len(wanted) && !slices.ContainsFunc(wanted, func(t string) bool { return !slices.Contains(w.Types, t) })
 	})

@@ -34,6 +34,7 @@ type errand func(ctx context.Context, h hook) (lines []string, err error)
 // hook is our webhook, and how its vendor may be asked about it.
 type hook struct {
 	URL      string            // where the vendor is to post; for list it may be empty: not known
+	Former   string            // where it was to post until now; empty: nowhere else
 	Settings map[string]string // what register was given, of what the registrar takes
 	Wait     func(context.Context) error
 	Agent    string
