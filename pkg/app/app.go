@@ -78,10 +78,11 @@ type App struct {
 	replaying sync.Mutex // held while deliveries are decoded anew
 
 	steps   steps
-	heard   sync.Map     // of each source, when its last webhook came
-	spurned sync.Map     // of each source, when a webhook last came with a wrong signature
-	posted  atomic.Int64 // when a webhook last came over the hook listener, Unix nanoseconds
-	turned  atomic.Int64 // when the publisher's loop last turned, Unix nanoseconds
+	enrol   func() (until time.Time, err error) // nil: PowerResponse is off
+	heard   sync.Map                            // of each source, when its last webhook came
+	spurned sync.Map                            // of each source, when a webhook last came with a wrong signature
+	posted  atomic.Int64                        // when a webhook last came over the hook listener, Unix nanoseconds
+	turned  atomic.Int64                        // when the publisher's loop last turned, Unix nanoseconds
 }
 
 const project = "https://github.com/grid2mqtt/grid2mqtt"

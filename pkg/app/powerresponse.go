@@ -33,6 +33,7 @@ type responder struct {
 type reading struct {
 	told, read, tried time.Time
 	failed            int
+	bad               string // why the newest answer was bad; empty: it was good
 }
 
 // Settings that the journal keeps for PowerResponse.
@@ -55,7 +56,7 @@ func (c Config) powerresponse() source {
 			limit: intake.Limit{Gap: 1100 * time.Millisecond, Span: 61 * time.Second, Most: 30},
 		},
 		command: p.command, registrar: p.registrar(),
-		open: func(a *App) { p.app = a },
+		open: func(a *App) { p.app, a.enrol = a, p.open },
 	}
 }
 
@@ -148,6 +149,15 @@ func (p *responder) open() (until time.Time, err error) {
 	return until, nil
 }
 
+// Enrol lets one challenge of PowerResponse be answered within the next ten
+// minutes, and returns until when. The error is one sentence for people.
+func (a *App) Enrol() (until time.Time, err error) {
+	if a.enrol == nil {
+		return until, errors.New("PowerResponse is off")
+	}
+	return a.enrol()
+}
+
 // told notes which events a webhook named, also where the state hears nothing
 // of it because the same was told before.
 func (p *responder) told(a *App, events []event.Event) {
@@ -227,29 +237,45 @@ func (p *responder) ask(ctx context.Context, a *App, wait func(context.Context) 
 		return err
 	})
 	client.Now = a.clock.Now
-	if k.UUID == "" {
-		answer, err = client.Check(ctx)
-	} else {
+	if k.UUID != "" {
 		answer, err = client.Read(ctx, k.UUID)
+		news := p.note(ctx, k.UUID, asked, err)
+		if err == nil || !ownFault(err) {
+			return answer, err
+		}
+		if news {
+			p.log().Warn().Str("event", k.UUID).Msg("one event cannot be read: " + err.Error())
+		}
 	}
-	if ctx.Err() == nil {
-		p.note(k.UUID, asked, err == nil)
-	}
+	answer, err = client.Check(ctx) // is it that event alone, or all?
+	p.note(ctx, "", asked, err)
 	return answer, err
 }
 
-// note remembers what became of asking. Any good answer says that the key is taken.
-func (p *responder) note(uuid string, asked time.Time, good bool) {
+// ownFault reports whether an answer may be bad for one event alone.
+func ownFault(err error) bool {
+	var r *event.Refusal
+	return errors.As(err, &r) && r.Status != 0 && r.Status != http.StatusTooManyRequests && r.RetryAfter == 0 && !r.Unauthorized
+}
+
+// note remembers what became of asking, and reports whether it failed for
+// another reason than before. Any good answer says that the key is taken.
+func (p *responder) note(ctx context.Context, uuid string, asked time.Time, err error) (news bool) {
+	if ctx.Err() != nil {
+		return false
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.readings[uuid]
-	if good {
-		r.read, r.tried, r.failed = asked, time.Time{}, 0
+	if err == nil {
+		r = reading{told: r.told, read: asked}
 		p.readings[""] = reading{read: asked}
 	} else {
-		r.tried, r.failed = asked, r.failed+1
+		news = r.bad != err.Error()
+		r.tried, r.failed, r.bad = asked, r.failed+1, err.Error()
 	}
 	p.readings[uuid] = r
+	return news
 }
 
 func (p *responder) client(agent string, wait func(context.Context) error) *powerresponse.Client {
@@ -262,7 +288,7 @@ func (p *responder) command(ctx context.Context, a *App, s source, subject, comm
 	switch {
 	case subject != "":
 	case command == "enrol":
-		until, err := p.open()
+		until, err := a.Enrol()
 		if err != nil {
 			p.log().Warn().Msg(err.Error())
 			return

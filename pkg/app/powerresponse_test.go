@@ -293,6 +293,41 @@ func bureau(t *testing.T, change map[string]string) (*simulator.PowerResponse, *
 	}), p
 }
 
+// TestOneEventThatCannotBeRead is not the platform's silence: it is said once,
+// and all others are read.
+func TestOneEventThatCannotBeRead(t *testing.T) {
+	r := openTenant(t, nil)
+	begin := time.Now().Add(time.Hour)
+	r.Dispatch(simulator.Dispatch{Start: begin, End: begin.Add(time.Hour), Status: "BAD"})
+	r.Break(simulator.Status(http.StatusInternalServerError).For(1))
+	r.Deliver(t.Context(), simulator.InOrder)
+	calls := func(status int) (n int) {
+		for _, c := range r.Calls() {
+			if strings.Contains(c.Path, "/events/") && c.Status == status {
+				n++
+			}
+		}
+		return n
+	}
+	eventually(t, "a bad answer", func() bool { return calls(500) == 1 })
+	r.Dispatch(simulator.Dispatch{Start: begin.Add(time.Minute), End: begin.Add(time.Hour), Status: "GOOD"})
+	r.Deliver(t.Context(), simulator.InOrder)
+	r.until(t, `"status":"GOOD"`)
+	if strings.Contains(r.all.text(), `"cloud":"OFF"`) || calls(200) != 1 {
+		t.Errorf("the cloud is taken for broken, or all is read again:\n%s", r.all.text())
+	}
+	r.Break(simulator.Status(http.StatusInternalServerError))
+	r.Dispatch(simulator.Dispatch{})
+	r.Deliver(t.Context(), simulator.InOrder)
+	r.until(t, `"cloud_error":"PowerResponse has a problem of its own`)
+}
+
+func TestEnrolWhereItIsOff(t *testing.T) {
+	if _, err := new(App).Enrol(); err == nil {
+		t.Error("there is nobody to enrol with")
+	}
+}
+
 func TestResponseHooks(t *testing.T) {
 	s, a, _ := bureau(t, nil)
 	s.Subscribe("https://other.example/hook", "A")
