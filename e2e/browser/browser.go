@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/chromedp/chromedp"
@@ -22,6 +23,9 @@ type Page struct {
 	ctx  context.Context
 	stop []func()
 	dir  string
+
+	mu   sync.Mutex // guards what follows
+	said []chromedp.ConsoleMessage
 }
 
 // allText reads through the shadow roots that Home Assistant's frontend is made of.

@@ -3,8 +3,10 @@ package web
 import (
 	"context"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -49,7 +51,7 @@ func (s *Server) day(ctx context.Context, p Page, q url.Values) sheet {
 			}
 		}
 	}
-	m.Chart = f.clock.hours(m.Spans, column{from, to})
+	m.Chart = f.clock.hours(bySource(m.Spans, p.Sources), column{from, to})
 	return sheet{file: "day.html", model: m, frame: f, live: url.Values{"of": {"day"}, "on": {m.Date}}, parts: []string{"broker", "dayview"}}
 }
 
@@ -74,13 +76,36 @@ const (
 	mostRows  = 40 // more at once are drawn over each other
 )
 
+// bySource are the spans of one source after those of another.
+func bySource(spans []span, sources []Source) (groups [][]span) {
+	of := map[string][]span{}
+	for _, s := range spans {
+		of[s.of] = append(of[s.of], s)
+	}
+	for _, src := range sources {
+		if len(of[src.Name]) > 0 {
+			groups = append(groups, of[src.Name])
+			delete(of, src.Name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		groups = append(groups, of[name])
+	}
+	return groups
+}
+
 // hours draws a day from midnight to midnight, its spans below each other
-// where they overlap.
-func (c clock) hours(spans []span, day column) template.HTML {
-	rows := stack(spans)
+// where they overlap or are of another source.
+func (c clock) hours(groups [][]span, day column) template.HTML {
+	var rows [][]span
+	n := 0
+	for _, g := range groups {
+		rows = append(rows, stack(g)...)
+		n += len(g)
+	}
 	height := rowHeight*float64(max(1, len(rows))) + 24
 	var d drawn
-	d.put(`<svg class="plot hours-of-day" width="100%" height="`, height, `" role="group" aria-label="`, entries(len(spans)), `">`)
+	d.put(`<svg class="plot hours-of-day" width="100%" height="`, height, `" role="group" aria-label="`, entries(n), `">`)
 	c.ticks(&d, day, height-18)
 	if !c.now.Before(day.from) && c.now.Before(day.to) {
 		x := day.part(c.now.Truncate(time.Minute)) * 100

@@ -42,9 +42,9 @@ func (c clock) row(d event.Delivery, titles map[string]string) row {
 func changed(d event.Delivery) string {
 	switch {
 	case d.News > 1:
-		return strconv.Itoa(d.News) + " news"
+		return strconv.Itoa(d.News) + " new events"
 	case d.News == 1:
-		return "1 news"
+		return "1 new event"
 	case d.Verdict == event.Duplicate:
 		return "nothing new"
 	}
@@ -113,7 +113,8 @@ type arrivals struct {
 // asked is the form as it was filled in.
 type asked struct {
 	Source, Verdict, Via, Text, Since, Until string
-	Any                                      bool
+	Any                                      bool // something is asked for
+	More                                     bool // … but for the text
 }
 
 type choice struct {
@@ -144,7 +145,8 @@ func (c clock) filter(q url.Values) (f Filter, a asked) {
 		}
 	}
 	f.Before, f.After = positive(q.Get("before")), positive(q.Get("after"))
-	a.Any = a.Source+a.Verdict+a.Via+a.Text+a.Since+a.Until != ""
+	a.More = a.Source+a.Verdict+a.Via+a.Since+a.Until != ""
+	a.Any = a.More || a.Text != ""
 	return f, a
 }
 

@@ -153,7 +153,8 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.streams.leave(address)
-	out := stream{to: w, control: http.NewResponseController(w), version: s.Page(r.Context()).Version + "/" + s.version}
+	frame := s.newFrame(s.page(r.Context()), nil)
+	out := stream{to: w, control: http.NewResponseController(w), version: frame.Version + "/" + s.version, zone: frame.clock.now.Location()}
 	_ = out.control.SetReadDeadline(time.Time{}) // the server's is for requests
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
@@ -220,6 +221,7 @@ type stream struct {
 	to      http.ResponseWriter
 	control *http.ResponseController
 	version string
+	zone    *time.Location
 }
 
 // send tells the news, and that all of them were told. It reports whether
@@ -233,7 +235,8 @@ func (out stream) send(news []part, all uint64) bool {
 		}
 		b.WriteString("data: </hx-partial>\n\n")
 	}
-	beat, _ := json.Marshal(map[string]any{"now": time.Now().UnixMilli(), "version": out.version}) // cannot fail
+	now := time.Now()
+	beat, _ := json.Marshal(map[string]any{"now": now.UnixMilli(), "clock": now.In(out.zone).Format(time.TimeOnly), "version": out.version}) // cannot fail
 	fmt.Fprintf(&b, "event: beat\nid: %x\ndata: %s\n\n", all, beat)
 	if out.control.SetWriteDeadline(time.Now().Add(patience)) != nil {
 		return false

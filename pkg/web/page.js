@@ -60,7 +60,8 @@ document.addEventListener("beat", (e) => {
   heard = Date.now();
   trouble = 0;
   byId("lost").hidden = true;
-  byId("lost-since").textContent = byId("as-of").textContent = new Date().toLocaleTimeString();
+  byId("lost-since").textContent = beat.clock;
+  byId("as-of").textContent = `as of ${beat.clock}`;
 });
 document.addEventListener("htmx:sse:error", () => (trouble ||= Date.now()));
 document.addEventListener("visibilitychange", () => {

@@ -74,10 +74,9 @@ func (c clock) timeline(list []*span, sources []Source) template.HTML {
 			d.lane(s, columns, lanes[s.Name], height, grid.String())
 		}
 	}
-	if d.Len() == 0 {
-		return ""
+	if strings.Contains(d.String(), "<svg") {
+		d.axis(columns)
 	}
-	d.axis(columns)
 	return template.HTML(d.String())
 }
 
