@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/homeassistant"
+	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/capacitor"
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/ecomon"
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/equiwatt"
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/openvolt"
@@ -34,6 +35,7 @@ type Config struct {
 	Openvolt openvolt.Config `envPrefix:"OPENVOLT_"`
 
 	PowerResponse powerresponse.Config `envPrefix:"POWERRESPONSE_"`
+	Capacitor     capacitor.Config     `envPrefix:"CAPACITOR_"`
 
 	HookAddr  string `env:"HOOK_ADDR" envDefault:":8098"`
 	HookToken string `env:"HOOK_TOKEN"`
@@ -65,7 +67,7 @@ func load(environ map[string]string) (Config, error) {
 			errs = append(errs, named(e, environ))
 		}
 	}
-	errs = append(errs, c.check(), c.MQTT.Validate(), c.Equiwatt.Validate(), c.Ecomon.Validate(), c.Openvolt.Validate(), c.PowerResponse.Validate())
+	errs = append(errs, c.check(), c.MQTT.Validate(), c.Equiwatt.Validate(), c.Ecomon.Validate(), c.Openvolt.Validate(), c.PowerResponse.Validate(), c.Capacitor.Validate())
 	if err := errors.Join(errs...); err != nil {
 		return c, errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
 	}

@@ -96,7 +96,7 @@ func TestSecretsFromFiles(t *testing.T) {
 			twins[key] = true
 		}
 	}
-	want := map[string]bool{"MQTT_URL": true, "MQTT_PASSWORD": true, "POWERRESPONSE_API_KEY": true, "POWERRESPONSE_TOKEN": true, "HOOK_TOKEN": true, "EQUIWATT_TOKEN": true, "ECOMON_API_KEY": true, "ECOMON_SECRET": true}
+	want := map[string]bool{"MQTT_URL": true, "MQTT_PASSWORD": true, "POWERRESPONSE_API_KEY": true, "POWERRESPONSE_TOKEN": true, "HOOK_TOKEN": true, "EQUIWATT_TOKEN": true, "ECOMON_API_KEY": true, "ECOMON_SECRET": true, "OPENVOLT_API_KEY": true, "CAPACITOR_API_KEY": true, "CAPACITOR_SECRET": true}
 	if !maps.Equal(twins, want) {
 		t.Errorf("twins of %v, want %v", twins, want)
 	}

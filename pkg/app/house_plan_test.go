@@ -26,8 +26,8 @@ var plan = map[string][]string{
 	"pkg/web":                   {"pkg/event", "pkg/state"},
 	"pkg/simulator":             {"pkg/event"},
 	"pkg/vendors/vendortest":    {"pkg/event"},
-	"cmd/grid2mqtt":             {"addon", "pkg/app", "pkg/event", "pkg/state", "pkg/intake", "pkg/journal", "pkg/homeassistant", "pkg/web", "pkg/vendors/rest", "pkg/vendors/equiwatt", "pkg/vendors/openvolt", "pkg/vendors/ecomon", "pkg/vendors/powerresponse"},
-	"pkg/app":                   {"pkg/event", "pkg/state", "pkg/intake", "pkg/journal", "pkg/homeassistant", "pkg/web", "pkg/vendors/rest", "pkg/vendors/equiwatt", "pkg/vendors/openvolt", "pkg/vendors/ecomon", "pkg/vendors/powerresponse"},
+	"cmd/grid2mqtt":             {"addon", "pkg/app", "pkg/event", "pkg/state", "pkg/intake", "pkg/journal", "pkg/homeassistant", "pkg/web", "pkg/vendors/rest", "pkg/vendors/equiwatt", "pkg/vendors/openvolt", "pkg/vendors/ecomon", "pkg/vendors/powerresponse", "pkg/vendors/capacitor"},
+	"pkg/app":                   {"pkg/event", "pkg/state", "pkg/intake", "pkg/journal", "pkg/homeassistant", "pkg/web", "pkg/vendors/rest", "pkg/vendors/equiwatt", "pkg/vendors/openvolt", "pkg/vendors/ecomon", "pkg/vendors/powerresponse", "pkg/vendors/capacitor"},
 }
 
 // TestThePlanOfTheHouse compares what each room imports, directly or through

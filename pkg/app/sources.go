@@ -66,6 +66,7 @@ func (c Config) sources() []source {
 		c.ecomon(),
 		c.openvolt(),
 		c.powerresponse(),
+		c.capacitor(),
 	}
 }
 
@@ -75,5 +76,6 @@ func (c Config) rules(since time.Time) state.Rules {
 		Zone: c.zone, Since: since,
 		Equiwatt: c.equiwattRules(), Ecomon: c.ecomon().on, Openvolt: c.openvoltRules(),
 		PowerResponse: c.responseRules(),
+		Capacitor:     c.capacitorRules(),
 	}
 }

@@ -37,6 +37,10 @@ type Source struct {
 	// is, and the source may be heard over MQTT too.
 	Verify func(h http.Header, body []byte) ([]byte, error)
 
+	// Observe sees the headers of what is taken, of which few are kept; nil:
+	// nobody looks.
+	Observe func(h http.Header, body []byte)
+
 	// Challenge answers a vendor that asks whether this address is ours, by
 	// GET or by POST; nothing of it is recorded. ok is false where this is no
 	// such question, or it is not to be answered now. Nil: the vendor never asks.
@@ -224,6 +228,9 @@ func (h *Hooks) take(w http.ResponseWriter, r *http.Request, s Source, kind stri
 			h.refuse(w, s, RefusedSignature, http.StatusUnauthorized)
 			return
 		}
+	}
+	if s.Observe != nil {
+		s.Observe(r.Header, body)
 	}
 	// What has come whole is kept, even where the sender did not wait for the
 	// answer: Equiwatt is not known to send it again.

@@ -32,6 +32,7 @@ type Connector struct {
 	SessionEnergy *float64 // kWh; nil: not told
 	SessionStart  time.Time
 	SessionID     string
+	Running       bool   // the session goes on, as far as is known
 	StopReason    string // empty: it runs, or not told
 }
 
@@ -203,7 +204,7 @@ func (q *chargers) hook(e event.Event, f chargeFacts, news bool) {
 		q.statusChanged(b, e, f, says)
 	case "transaction.started", "transaction.stopped", "transaction.updated":
 		if e.Session == nil { // it does not say of which
-			b.unclear = "transactions"
+			b.unclear, b.vague = "transactions", e.Seen
 			q.moment(says, e.Seen.Add(remember))
 		} else {
 			q.transaction(b, x, e, f, says)

@@ -27,6 +27,7 @@ type charge struct {
 	heard time.Time // when it was first heard of
 	news  time.Time // … and last, by a webhook
 	hint  time.Time // since when something speaks for its end
+	ended time.Time // when it was told to end by a command
 	doubt timer
 	tries int // questions in vain
 	asked time.Time
@@ -99,6 +100,9 @@ func (q *chargers) transaction(b *box, x *charge, e event.Event, f chargeFacts, 
 	}
 	if f.Reason != "" {
 		x.reason = f.Reason
+	}
+	if hook && b.unclear == "transactions" {
+		b.unclear = ""
 	}
 	if f.Event == "transaction.stopped" || f.Over {
 		keep(&x.delivered, e.Session.WattHours)

@@ -30,7 +30,8 @@ type box struct {
 	status  time.Time // the newest of a connector
 	readAt  time.Time // when the API was last asked for it
 	booted  time.Time
-	unclear string // what a delivery did not say, as a question; empty: nothing
+	unclear string    // what a delivery did not say, as a question; empty: nothing
+	vague   time.Time // … since when
 	doubt   timer
 	routine bool
 	asks    string // what the doubt asks
@@ -154,7 +155,7 @@ func (q *chargers) make(b *box, f chargeFacts) {
 // which has no status of its own.
 func (q *chargers) statusChanged(b *box, e event.Event, f chargeFacts, s *saying) {
 	if e.Status == nil {
-		b.unclear = "charger"
+		b.unclear, b.vague = "charger", e.Seen
 		q.moment(s, e.Seen.Add(remember))
 		return
 	}
@@ -253,7 +254,7 @@ func (n *socket) show() any {
 		c.Fault = new(n.status == "Faulted" || n.fault != "" && !strings.EqualFold(n.fault, "NoError"))
 	}
 	if x := n.charge; x != nil {
-		c.SessionEnergy, c.SessionStart, c.SessionID, c.StopReason = x.energy(), x.start, x.id, x.reason
+		c.SessionEnergy, c.SessionStart, c.SessionID, c.StopReason, c.Running = x.energy(), x.start, x.id, x.reason, !x.over
 	}
 	return c
 }

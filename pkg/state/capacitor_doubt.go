@@ -81,7 +81,7 @@ func (q *chargers) doubtAt(b *box) (at time.Time, kind string, routine bool) {
 	fresh := latest(b.status, b.readAt)
 	switch {
 	case b.unclear != "":
-		return b.state.LastSeen, b.unclear, false
+		return b.vague, b.unclear, false
 	case len(b.sockets) == 0 && b.readAt.IsZero():
 		return latest(b.known, b.since), "charger", false
 	case !online:
@@ -119,7 +119,7 @@ func (q *chargers) wonderAt(x *charge) time.Time {
 	case x.over:
 		return latest(x.news.Add(settle), again)
 	}
-	x.hint = time.Time{}
+	x.hint = x.ended
 	if n := x.socket; n != nil {
 		ended := n.status != "" && !slices.Contains([]string{"Charging", "SuspendedEV", "SuspendedEVSE"}, n.status)
 		switch {
@@ -163,8 +163,25 @@ func (q *chargers) noted(e event.Event) {
 	case "command":
 		q.own.Problem = n.Problem
 		q.touch(&source0{q})
+		q.commanded(n.Kind, n.ID, e.Seen)
 	case "asked":
 		q.wasAsked(n.Kind, n.ID, n.Failed, n.IDs, e.Seen)
+	}
+}
+
+// commanded notes a command that a charger has accepted: webhooks will tell
+// what came of it, or else the API is asked.
+func (q *chargers) commanded(kind, id string, at time.Time) {
+	switch kind {
+	case "start":
+		b := q.box(id)
+		b.unclear, b.vague = "transactions", at.Add(settle/2)
+		q.doubt(b)
+	case "stop":
+		if x := q.charges[id]; x != nil {
+			x.ended, x.tries = at, 0
+			q.wonder(x)
+		}
 	}
 }
 

@@ -124,14 +124,9 @@ func (t Transaction) Running() bool {
 	return !t.Over() && slices.Contains(running, strings.ToLower(t.Status))
 }
 
-// Event tells what the list says of a charger.
-func (c Charger) Event(seen time.Time) event.Event {
-	return c.event("charger/", seen)
-}
-
-// Events tells what a charger's own page says of it and of its connectors.
-func (c Charger) Events(seen time.Time) []event.Event {
-	list := []event.Event{c.event("detail/", seen)}
+// events tells what a charger's own page says of it and of its connectors.
+func (c Charger) events(seen time.Time, live bool) []event.Event {
+	list := []event.Event{c.event("detail/", seen, live)}
 	for _, n := range c.Connectors {
 		f := Facts{ChargeBoxID: c.ID, ConnectorID: &n.ID, Status: n.Status, ErrorCode: n.ErrorCode}
 		at := seen.UTC()
@@ -147,9 +142,9 @@ func (c Charger) Events(seen time.Time) []event.Event {
 }
 
 // event tells whether a charger is connected. When it was last heard changes
-// with each answer while it is, and is left out then: it would be news each
-// time.
-func (c Charger) event(key string, seen time.Time) event.Event {
+// with each answer while it is, and is left out of what is kept: it would be
+// news each time.
+func (c Charger) event(key string, seen time.Time, live bool) event.Event {
 	f := Facts{ChargeBoxID: c.ID, Vendor: c.Vendor, Model: c.Model, FirmwareVersion: c.Firmware}
 	state := ""
 	switch {
@@ -157,7 +152,10 @@ func (c Charger) event(key string, seen time.Time) event.Event {
 	case *c.Online:
 		state = Online
 	default:
-		state, f.LastHeartbeat = Offline, c.Heartbeat
+		state = Offline
+	}
+	if live || state == Offline {
+		f.LastHeartbeat = c.Heartbeat
 	}
 	return event.Event{
 		Source: Source, Subject: c.ID, Key: key + c.ID, By: event.API,
@@ -167,9 +165,14 @@ func (c Charger) event(key string, seen time.Time) event.Event {
 
 // Gone tells that Capacitor knows no charger of that id any more.
 func Gone(charger string, seen time.Time) event.Event {
-	e := Charger{ID: charger}.event("detail/", seen)
+	e := Charger{ID: charger}.event("detail/", seen, false)
 	e.Status.State = "gone"
 	return e
+}
+
+// Unreachable tells that a charger is not connected, as a call about it found.
+func Unreachable(charger string, seen time.Time) event.Event {
+	return Charger{ID: charger, Online: new(false)}.event("detail/", seen, false)
 }
 
 // Event tells what the API says of a transaction.
@@ -194,15 +197,4 @@ func Lost(transaction string, seen time.Time) event.Event {
 	e := Transaction{ID: transaction, Status: "not found"}.Event(seen)
 	e.Data = Facts{TransactionID: transaction, Status: "not found", Over: true}.json()
 	return e
-}
-
-// Body is what several answers said, one after the other.
-func Body(answers []rest.Answer) (body []byte) {
-	for i, a := range answers {
-		if i > 0 {
-			body = append(body, '\n')
-		}
-		body = append(body, a.Body...)
-	}
-	return body
 }

@@ -60,7 +60,7 @@ func answers() vendortest.Vendor {
 			list, _, _ := items(body, "chargers")
 			for _, f := range list {
 				if ch := chargerOf(f); ch.ID != "" {
-					events = append(events, ch.Event(arrival))
+					events = append(events, ch.event("charger/", arrival, false))
 				}
 			}
 			list, _, _ = items(body, "transactions")
@@ -70,7 +70,7 @@ func answers() vendortest.Vendor {
 				}
 			}
 			if ch := chargerOf(one(body, "charger", "connectors")); ch.ID != "" {
-				events = append(events, ch.Events(arrival)...)
+				events = append(events, ch.events(arrival, true)...)
 			}
 			return unique(events), nil
 		},

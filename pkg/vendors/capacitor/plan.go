@@ -22,6 +22,7 @@ type Known struct {
 	Listed   time.Time // when the chargers were last asked for; zero: not since this process began, or the way to the API broke
 	Hooked   bool      // webhooks were ever received
 	Chargers int       // how many are known
+	Failed   bool      // the newest call was answered badly
 
 	Doubt Doubt
 }
@@ -80,8 +81,11 @@ func Next(k Known, last, now time.Time) (Question, time.Time) {
 			gap = pace
 		}
 		if soon := later(d.Since, last.Add(gap)); !soon.After(at) {
-			return d.Question, soon
+			q, at = d.Question, soon
 		}
+	}
+	if k.Failed { // it costs a call each time
+		at = later(at, last.Add(pace))
 	}
 	return q, at
 }

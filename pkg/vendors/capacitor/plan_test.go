@@ -43,6 +43,7 @@ func TestNext(t *testing.T) {
 		"free, in doubt":             {Known{Quota: Quota{50, 40, midnight}, Listed: noon, Hooked: true, Doubt: doubt(noon, false)}, noon, AskTransaction, 6 * time.Minute},
 		"free, a matter of course":   {Known{Quota: Quota{50, 40, midnight}, Listed: noon, Chargers: 1, Doubt: doubt(noon, true)}, noon, AskTransaction, 30 * time.Minute},
 		"the list does not starve":   {Known{Quota: starter, Listed: noon.Add(-time.Hour), Hooked: true, Doubt: doubt(noon.Add(time.Minute), false)}, noon, AskChargers, 2 * time.Second},
+		"after a bad answer":         {Known{Quota: starter, Hooked: true, Failed: true}, noon, AskChargers, 2 * time.Minute},
 		"doubt goes before the list": {Known{Quota: starter, Listed: noon.Add(-2 * time.Minute), Hooked: true, Doubt: doubt(noon, false)}, noon.Add(-time.Minute), AskTransaction, 0},
 	} {
 		q, at := Next(c.known, c.last, noon)
