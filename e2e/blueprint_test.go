@@ -83,11 +83,13 @@ func TestBlueprints(t *testing.T) {
 	// One home asks the API; the other believes webhooks, which tell the direction, and lets no moment wait.
 	town := h.settleIn(t, "grid2mqtt", nil)
 	cottage := h.settleIn(t, "cottage", map[string]string{"EQUIWATT_TOKEN": "", "EQUIWATT_HOOK_TRUST": "believe", "MOMENTS_WAIT": "false"})
+	metered := h.settleIn(t, "grid2mqtt", map[string]string{"ECOMON_SECRET": ecomonSecret})
 	town.open(t)
 	cottage.open(t)
 	town.becomes(t, town.equivent(), "off")
 	h.quietly(t, "equivents", func(t *testing.T) { equiventBlueprints(t, town, cottage) })
-	h.quietly(t, "limit coach", func(t *testing.T) { limitCoach(t, h) })
+	must(t, town.app.Stop())
+	h.quietly(t, "limit coach", func(t *testing.T) { limitCoach(t, metered) })
 	h.part(t, "pictures", func(t *testing.T) { blueprintPictures(t, h) })
 }
 

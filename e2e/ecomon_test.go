@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/e2e/observer"
+	"github.com/grid2mqtt/grid2mqtt/e2e/product"
 	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
 )
 
@@ -54,17 +55,28 @@ func openMeter(t *testing.T) *meter {
 	env := confirming()
 	env["ECOMON_SECRET"] = ecomonSecret
 	m := &meter{rig: openRig(t, env), alerts: simulator.NewEcomon("", nil)}
-	now := time.Now()
-	m.skew = now.Truncate(time.Hour).Add(-lead).Sub(now)
-	m.hour = now.Add(lead)
-	m.cloud.Skew(m.skew)
-	url := m.app.Hooks + "/hook/ecomon/" + hookToken
-	m.alerts.Sign(ecomonSecret)
-	m.alerts.Limit(simulator.HalfHourAlert, "A1B2C3D4", 5000, url)
-	m.alerts.Limit(simulator.ContinuousAlert, "A1B2C3D4", 5000, url)
+	m.skew, m.hour = fullHour(m.cloud)
+	limits(m.alerts, m.app)
 	m.start(t)
 	m.rig.becomes(t, 0, isOff) // its clock is told
 	return m
+}
+
+// fullHour sets a cloud's clock so that its hour is over after the lead, and returns by how much, and when that is by this
+// machine's clock.
+func fullHour(cloud *simulator.Equiwatt) (skew time.Duration, over time.Time) {
+	now := time.Now()
+	skew = now.Truncate(time.Hour).Add(-lead).Sub(now)
+	cloud.Skew(skew)
+	return skew, now.Add(lead)
+}
+
+// limits lets a reader have both alerts, which call the product.
+func limits(alerts *simulator.Ecomon, app *product.Product) {
+	alerts.Sign(ecomonSecret)
+	for _, alert := range []string{simulator.HalfHourAlert, simulator.ContinuousAlert} {
+		alerts.Limit(alert, "A1B2C3D4", 5000, app.Hooks+"/hook/ecomon/"+hookToken)
+	}
 }
 
 // deliver sends what waits, and fails unless each gets this answer.

@@ -114,7 +114,7 @@ func switchedOff(t *testing.T, m *home) {
 	m.app.Env["EQUIWATT_TOKEN"] = token
 	m.open(t)
 	m.becomes(t, m.equivent(), "off")
-	isCatalogue(t, m.house)
+	isCatalogue(t, m.house, "bridge", "equiwatt")
 }
 
 // leaves is "grid2mqtt leave", after a household gave names and areas of its own; and its coming back.
@@ -160,7 +160,7 @@ func leaves(t *testing.T, m *home) {
 	}
 	m.open(t)
 	m.becomes(t, m.equivent(), "off")
-	isCatalogue(t, m.house)
+	isCatalogue(t, m.house, "bridge", "equiwatt")
 	e, d := m.entities(t, m.id+"_equiwatt")["equivent"], m.device(t, m.id+"_equiwatt")
 	if e.Name != "It runs" || e.AreaID != area.ID || d.NameByUser != "The grid" || d.AreaID != area.ID {
 		t.Errorf("the household's own words are lost: %+v %+v", e, d)

@@ -16,7 +16,7 @@ import (
 func nothingKnown(t *testing.T, m *home) {
 	m.cloud.Break(simulator.Slow().For(1))
 	m.open(t)
-	isCatalogue(t, m.house)
+	isCatalogue(t, m.house, "bridge", "equiwatt")
 	for _, r := range catalogue(t)[1].rows {
 		switch {
 		case r.first == "disabled":
