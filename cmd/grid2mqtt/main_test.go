@@ -15,6 +15,7 @@ func TestExitCodes(t *testing.T) {
 		"version":              {[]string{"version"}, nil, 0, ""},
 		"no such command":      {[]string{"go"}, nil, 2, `"go" is no command`},
 		"nobody is healthy":    {[]string{"healthcheck"}, map[string]string{"WEB_ADDR": "127.0.0.1:1"}, 1, "127.0.0.1:1"},
+		"broken":               {[]string{"check"}, map[string]string{"WEB_ADDR": "127.0.0.1:1"}, 1, "something is broken: configuration"},
 		"unusable":             {nil, map[string]string{"RETENTION": "soon"}, 2, "RETENTION"},
 		"unusable for leaving": {[]string{"leave"}, map[string]string{"RETENTION": "soon"}, 2, "RETENTION"},
 		"hooks, but what":      {[]string{"hooks"}, nil, 2, "list, check, register, remove, test"},

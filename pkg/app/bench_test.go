@@ -19,7 +19,7 @@ import (
 )
 
 // broker starts a real Mosquitto and returns its URL.
-func broker(tb testing.TB) string {
+func broker(tb testing.TB, lines ...string) string {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -28,7 +28,10 @@ func broker(tb testing.TB) string {
 	addr := l.Addr().(*net.TCPAddr)
 	l.Close()
 	file := filepath.Join(tb.TempDir(), "mosquitto.conf")
-	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\nmax_inflight_messages 0\nmax_queued_messages 0\nlog_type none\n", addr.Port)
+	if len(lines) == 0 {
+		lines = []string{"allow_anonymous true"}
+	}
+	text := strings.Join(lines, "\n") + fmt.Sprintf("\nlistener %d 127.0.0.1\npersistence false\nset_tcp_nodelay true\nmax_inflight_messages 0\nmax_queued_messages 0\nlog_type none\n", addr.Port)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		tb.Fatal(err)
 	}
@@ -51,6 +54,12 @@ func broker(tb testing.TB) string {
 // start runs the app and returns the addresses of its listeners.
 func start(tb testing.TB, environ map[string]string) (hooks, web string) {
 	tb.Helper()
+	return startWith(tb, tb.Output(), environ)
+}
+
+// startWith runs the app with a log of its own.
+func startWith(tb testing.TB, log io.Writer, environ map[string]string) (hooks, web string) {
+	tb.Helper()
 	type pair struct{ hooks, web string }
 	ready, done := make(chan pair, 1), make(chan error, 1)
 	ctx, stop := context.WithCancel(context.Background())
@@ -59,7 +68,7 @@ func start(tb testing.TB, environ map[string]string) (hooks, web string) {
 		env[k] = v
 	}
 	go func() {
-		done <- Run(ctx, env, tb.Output(), Host{Version: "test", Ready: func(h, w string) { ready <- pair{h, w} }})
+		done <- Run(ctx, env, log, Host{Version: "test", Ready: func(h, w string) { ready <- pair{h, w} }})
 	}()
 	tb.Cleanup(func() {
 		stop()

@@ -173,8 +173,10 @@ func reached(h homeassistant.Health) web.Step {
 	case h.Trouble == "" || h.Refused:
 	case !h.Tried:
 		s.State, s.Reason = web.Waiting, sentence(h.Trouble)
+	case h.Trouble == homeassistant.ErrNoBroker.Error(): // says itself what to do
+		s.State, s.Reason = web.Failed, sentence(h.Trouble)
 	default:
-		s.State, s.Reason, s.Remedy = web.Failed, sentence(h.Trouble), "Is the broker running, and is MQTT_URL right? It is tried again until it works."
+		s.State, s.Reason, s.Remedy = web.Failed, sentence(h.Trouble), "Is it running, and is MQTT_URL right if it is set? It is tried again until it works."
 	}
 	return s
 }

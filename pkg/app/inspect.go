@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -33,14 +35,14 @@ type inspector struct {
 	turn  chan struct{} // held by who looks
 	again chan struct{} // there is another connection to the broker
 	conn  time.Time     // since when; the publisher's loop owns it
-	over  time.Time     // when the last whole look was over; who has the turn owns it
+	began time.Time     // when the last look that came to an end began; who has the turn owns it
 }
 
 // public is what is kept of a look at PUBLIC_URL.
 type public struct {
-	URL   string   `json:"url"`
+	URL   string   `json:"url"` // a hash of it, for it may hold a password
 	Step  web.Step `json:"step"`
-	Alone bool     `json:"alone,omitempty"` // nobody answered at all
+	Alone bool     `json:"alone,omitempty"` // nothing of this machine's reached anybody
 }
 
 // checks returns the steps of setting up: as they were last found, or anew.
@@ -57,7 +59,7 @@ func (a *App) watch(ctx context.Context) {
 		a.lastHook(s.name) // from the disk, so that nobody else has to wait for it
 	}
 	var kept public
-	if text, _ := a.journal.Setting(publicKey); json.Unmarshal([]byte(text), &kept) == nil && kept.URL == a.config.PublicURL {
+	if text, _ := a.journal.Setting(publicKey); json.Unmarshal([]byte(text), &kept) == nil && kept.URL == a.publicSum() {
 		a.foundPublic(kept)
 	}
 	timer := time.NewTimer(0)
@@ -87,7 +89,7 @@ func (a *App) connected() {
 }
 
 // inspect looks at everything that takes a while; asked: somebody waits for it.
-// Who comes while another looks gets what that finds.
+// Who had to wait while others looked gets what was found meanwhile.
 func (a *App) inspect(ctx context.Context, asked bool) {
 	ctx, cancel := context.WithTimeout(ctx, inspectWithin)
 	defer cancel()
@@ -98,9 +100,10 @@ func (a *App) inspect(ctx context.Context, asked bool) {
 		return
 	}
 	defer func() { <-a.inspector.turn }()
-	if a.inspector.over.After(came) {
+	if a.inspector.began.After(came) {
 		return
 	}
+	began := time.Now()
 	var looks sync.WaitGroup
 	looks.Go(func() { a.readBack(ctx) })
 	looks.Go(func() { a.callListener(ctx) })
@@ -109,7 +112,7 @@ func (a *App) inspect(ctx context.Context, asked bool) {
 	}
 	looks.Wait()
 	if ctx.Err() == nil {
-		a.inspector.over = time.Now()
+		a.inspector.began = began
 	}
 	a.publisher.Wake()
 }
@@ -160,9 +163,9 @@ func (a *App) callPublic(ctx context.Context) {
 	if err != nil {
 		return // it was not the internet that ended it
 	}
-	found := public{URL: a.config.PublicURL, Alone: !got.heard && got.answer.Status == 0}
-	found.Step = web.Step{Name: stepPublic, At: at}
+	found := public{URL: a.publicSum(), Step: web.Step{Name: stepPublic, At: at}}
 	found.Step.State, found.Step.Reason, found.Step.Remedy = a.judgeVisit(got)
+	found.Alone = !got.heard && got.answer.Status == 0 && found.Step.Remedy == a.noWay()
 	text, _ := json.Marshal(found) // words and times: cannot fail
 	a.set(ctx, publicKey, string(text))
 	a.foundPublic(found)
@@ -208,7 +211,17 @@ func (a *App) unreached(reason string) string {
 	case strings.Contains(reason, "certificate"), strings.Contains(reason, "TLS"):
 		return "Vendors refuse it too: renew the certificate, or correct PUBLIC_URL."
 	}
+	return a.noWay()
+}
+
+// noWay is what to do where a call went out and nobody took it.
+func (a *App) noWay() string {
 	return "Let the router or a tunnel pass it on to port " + a.hookPort() + " here. Some routers let no home call itself: try the hook URL from a phone outside."
+}
+
+func (a *App) publicSum() string {
+	sum := sha256.Sum256([]byte(a.config.PublicURL))
+	return hex.EncodeToString(sum[:])
 }
 
 // elsewhere names where a redirect leads, without what may be secret in it.

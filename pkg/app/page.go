@@ -29,6 +29,7 @@ func (a *App) page(ctx context.Context) web.Page {
 	p := web.Page{
 		View: v, Version: a.host.Version, Zone: a.zone(), Broker: a.publisher.Trouble(), Problems: a.problems(v),
 		PublicURL: a.config.PublicURL != "", Refused: a.refusals(),
+		Rotation: a.rotation(),
 	}
 	for _, s := range a.table {
 		p.Sources = append(p.Sources, a.shown(s, v))
@@ -107,6 +108,9 @@ func (a *App) lastHook(source string) time.Time {
 
 // command carries out what a button on the page asks for.
 func (a *App) command(ctx context.Context, c web.Command) ([]string, error) {
+	if c.Source == "" && c.Name == "rotate" {
+		return a.RotateToken(ctx)
+	}
 	for _, s := range a.sources {
 		if s.name != c.Source || s.command == nil {
 			continue

@@ -101,6 +101,7 @@ func (p *Publisher) dial(ctx context.Context, refused bool, lost chan struct{}) 
 	if err != nil {
 		return nil, where, err
 	}
+	options.SetBinaryWill(p.Names.Status(), []byte("offline"), 1, true)
 	options.SetConnectionLostHandler(func(mqtt.Client, error) { close(lost) })
 	options.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
 		p.receive(inbound{m.Topic(), m.Payload(), m.Retained()})
@@ -119,7 +120,7 @@ func (p *Publisher) Try(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := call(ctx, options.UnsetWill(), where)
+	client, err := call(ctx, options, where)
 	if err == nil {
 		client.Disconnect(100)
 	}
@@ -212,7 +213,6 @@ func (p *Publisher) options(b Broker) (*mqtt.ClientOptions, string, error) {
 	o.SetKeepAlive(keepAlive).SetPingTimeout(keepAlive / 2)
 	o.SetConnectTimeout(connectWithin).SetWriteTimeout(writeWithin)
 	o.SetAutoReconnect(false).SetConnectRetry(false).SetOrderMatters(true)
-	o.SetBinaryWill(p.Names.Status(), []byte("offline"), 1, true)
 	return o, where, nil
 }
 

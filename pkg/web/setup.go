@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -29,11 +30,8 @@ type Step struct {
 
 // Line is the step as one line of text.
 func (s Step) Line() string {
-	text := s.Title
-	if s.Reason != "" || s.Remedy != "" {
-		text += ":"
-	}
-	return fmt.Sprintf("%-8s %-24s %s", s.State, s.Name, strings.TrimSpace(strings.Join([]string{text, s.Reason, s.Remedy}, " ")))
+	text := cmp.Or(strings.TrimSpace(s.Reason+" "+s.Remedy), s.Title)
+	return fmt.Sprintf("%-8s %-24s %s", s.State, s.Name, strings.Join(strings.Fields(text), " "))
 }
 
 // FirstFailed returns the first step that failed; ok is false where none did.
