@@ -3,6 +3,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -302,7 +303,7 @@ func (a *App) broker() func(context.Context, bool) (homeassistant.Broker, error)
 
 func (a *App) newPoller(ctx context.Context, s source) *intake.Poller {
 	key := s.name + ".limit"
-	s.poll.limit.Pace = s.poll.interval
+	s.poll.limit.Pace = cmp.Or(s.poll.limit.Pace, s.poll.interval)
 	s.poll.limit.Save = func(text string) { a.set(ctx, key, text) }
 	text, _ := a.journal.Setting(key)
 	s.poll.limit.Load(text, time.Now())

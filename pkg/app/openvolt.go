@@ -28,11 +28,12 @@ func (c Config) openvolt() source {
 		return s
 	}
 	client.HTTP = &http.Client{}
+	const gap = 1100 * time.Millisecond // one call a second
 	m := &metering{client: *client, refused: map[string]refusal{}, failed: map[string]bool{}}
 	s.command = m.command
 	s.poll = &polled{
 		interval: time.Minute,
-		limit:    intake.Limit{Gap: 1100 * time.Millisecond, Span: 1100 * time.Millisecond, Most: 1},
+		limit:    intake.Limit{Gap: gap, Span: gap, Most: 1, Pace: gap},
 		next:     m.next, ask: m.ask,
 	}
 	return s
