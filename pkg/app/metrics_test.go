@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// sample returns the value of one line of /metrics.
-func sample(t *testing.T, text, series string) (float64, bool) {
+// series returns the value of one line of /metrics.
+func series(t *testing.T, text, name string) (float64, bool) {
 	t.Helper()
-	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(series) + ` (\S+)$`).FindStringSubmatch(text)
+	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindStringSubmatch(text)
 	if m == nil {
 		return 0, false
 	}
@@ -38,10 +38,10 @@ func TestMetrics(t *testing.T) {
 	}))
 	defer cloud.Close()
 	hooks, web := start(t, map[string]string{"MQTT_URL": broker(t), "EQUIWATT_TOKEN": "x", "EQUIWATT_URL": cloud.URL + "/", "EQUIWATT_HOOK_TRUST": "believe"})
-	reaches := func(series string, least float64) {
+	reaches := func(name string, least float64) {
 		t.Helper()
-		eventually(t, series, func() bool {
-			v, ok := sample(t, get(t, web+"/metrics"), series)
+		eventually(t, name, func() bool {
+			v, ok := series(t, get(t, web+"/metrics"), name)
 			return ok && v >= least
 		})
 	}
@@ -76,7 +76,7 @@ func TestMetrics(t *testing.T) {
 			t.Error(name, "is not told")
 		}
 	}
-	if v, _ := sample(t, text, "grid2mqtt_publish_seconds_sum"); v <= 0 || v > 60 {
+	if v, _ := series(t, text, "grid2mqtt_publish_seconds_sum"); v <= 0 || v > 60 {
 		t.Error("publishing took", v)
 	}
 }
@@ -88,9 +88,9 @@ func TestHistogram(t *testing.T) {
 	}
 	var b strings.Builder
 	h.write(&b, "x")
-	for series, want := range map[string]float64{`x_bucket{le="0.001"}`: 3, `x_bucket{le="0.0025"}`: 4, `x_bucket{le="60"}`: 4, `x_bucket{le="+Inf"}`: 5, "x_count": 5, "x_sum": 120.002000001} {
-		if got, ok := sample(t, b.String(), series); !ok || got != want {
-			t.Errorf("%s is %v, want %v:\n%s", series, got, want, b.String())
+	for name, want := range map[string]float64{`x_bucket{le="0.001"}`: 3, `x_bucket{le="0.0025"}`: 4, `x_bucket{le="60"}`: 4, `x_bucket{le="+Inf"}`: 5, "x_count": 5, "x_sum": 120.002000001} {
+		if got, ok := series(t, b.String(), name); !ok || got != want {
+			t.Errorf("%s is %v, want %v:\n%s", name, got, want, b.String())
 		}
 	}
 }

@@ -13,8 +13,10 @@ const pageOf = 50
 
 // records is what the page can look up of the past, and do with it.
 func (a *App) records() web.Records {
-	return web.Records{List: a.list, Counts: a.kept, Open: a.opened, Replay: a.Replay, Lines: a.lines.newest}
+	return web.Records{List: a.list, Counts: a.kept, Open: a.opened, Sample: a.sampled, Replay: a.Replay, Lines: a.lines.newest}
 }
+
+var errGone = errors.New("there is no such delivery, or it is older than the retention")
 
 // list returns a page of deliveries. One row more than fits tells whether there
 // are more.
@@ -48,7 +50,7 @@ func (a *App) kept(ctx context.Context) ([]web.Count, error) {
 func (a *App) opened(ctx context.Context, id int64) (web.Opened, error) {
 	d, events, err := a.journal.Delivery(ctx, id)
 	if errors.Is(err, journal.ErrNoDelivery) {
-		return web.Opened{}, errors.New("there is no such delivery, or it is older than the retention")
+		return web.Opened{}, errGone
 	}
 	o := web.Opened{Delivery: d, Events: events, Replayable: a.decoder(d) != nil}
 	if err == nil && len(events) > 0 {
