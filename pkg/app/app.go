@@ -65,7 +65,8 @@ type App struct {
 	publisher *homeassistant.Publisher
 	web       *web.Server
 	secrets   pathSecrets
-	rotating  sync.Mutex // held while the path secret is changed
+	rotating  sync.Mutex                           // held while the path secret is changed
+	lent      atomic.Pointer[homeassistant.Broker] // what the host said of the broker
 	metrics   *metrics.Set
 	counts    refusals
 	keys      []string // the names of all variables
@@ -297,6 +298,7 @@ func (a *App) broker() func(context.Context, bool) (homeassistant.Broker, error)
 		}
 		b.CAFile = m.CAFile
 		known = b
+		a.lent.Store(&b)
 		return b, nil
 	}
 }

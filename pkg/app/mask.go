@@ -65,6 +65,7 @@ func (m *masker) json(b []byte) {
 	around := []frame{{}}
 	var at frame // of the value that comes next
 	key := false // a field's name comes next
+	last := byte(0)
 	for i := 0; i < len(b); {
 		end := i + 1
 		switch c := b[i]; {
@@ -98,7 +99,8 @@ func (m *masker) json(b []byte) {
 			for end < len(b) && strings.IndexByte("0123456789+-.eE", b[end]) >= 0 {
 				end++
 			}
-			m.number(string(b[i:end]), at)
+			// Elsewhere it is no number, but a part of a text that broke.
+			m.number(string(b[i:end]), at.hidden || strings.IndexByte("\x00:[,", last) < 0, at.name)
 		case c >= utf8.RuneSelf || unicode.IsLetter(rune(c)):
 			for end < len(b) && (b[end] >= utf8.RuneSelf || unicode.IsLetter(rune(b[end]))) {
 				end++
@@ -110,6 +112,9 @@ func (m *masker) json(b []byte) {
 			}
 		default:
 			m.out.WriteByte(c)
+		}
+		if c := b[end-1]; c > ' ' {
+			last = c
 		}
 		i = end
 	}
@@ -144,8 +149,8 @@ func (m *masker) quoted(raw []byte, text string, shown bool) {
 	m.out.Truncate(m.out.Len() - 1)   // the line end
 }
 
-func (m *masker) number(text string, at frame) {
-	if at.hidden || !showsNumber(at.name, text) {
+func (m *masker) number(text string, hidden bool, name string) {
+	if hidden || !showsNumber(name, text) {
 		digits, _, _ := strings.Cut(strings.ToLower(text), "e")
 		text = m.mask(digits, '1')
 	}

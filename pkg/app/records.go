@@ -13,7 +13,7 @@ const pageOf = 50
 
 // records is what the page can look up of the past, and do with it.
 func (a *App) records() web.Records {
-	return web.Records{List: a.list, Counts: a.kept, Open: a.opened, Sample: a.sampled, Replay: a.Replay, Lines: a.lines.newest}
+	return web.Records{List: a.list, Counts: a.kept, Open: a.opened, Sample: a.sampled, Replay: a.Replay, Lines: a.lines.newest, Bundle: a.Bundle}
 }
 
 var errGone = errors.New("there is no such delivery, or it is older than the retention")

@@ -37,7 +37,7 @@ func sample(d event.Delivery) string {
 		fmt.Fprintf(&b, "Content-Type: %s\n", v)
 	}
 	if v := agent.FindString(d.Header["User-Agent"]); v != "" {
-		fmt.Fprintf(&b, "User-Agent: %s\n", v)
+		fmt.Fprintf(&b, "User-Agent: %s\n", strings.TrimSpace(v))
 	}
 	if d.Query != "" {
 		fmt.Fprintf(&b, "Query: %s\n", maskedQuery(d.Query))
@@ -48,5 +48,5 @@ func sample(d event.Delivery) string {
 
 var (
 	mediaType = regexp.MustCompile(`^[a-z]+/[a-z.+-]+`)
-	agent     = regexp.MustCompile(`^[A-Za-z][A-Za-z-]{0,20}(/[0-9.]{1,8})?`)
+	agent     = regexp.MustCompile(`^[A-Za-z][A-Za-z-]{0,20}(/[0-9.]{1,8})?( |$)`)
 )

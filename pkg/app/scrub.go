@@ -4,8 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/url"
-	"reflect"
 	"slices"
 	"strings"
 )
@@ -23,7 +23,7 @@ const hidden = "[secret]"
 // one in it in the first place.
 func (a *App) scrub(text string) string {
 	var pairs []string
-	for _, secret := range a.secrets() {
+	for _, secret := range a.private() {
 		for _, form := range forms(secret) {
 			pairs = append(pairs, form, hidden)
 		}
@@ -31,25 +31,34 @@ func (a *App) scrub(text string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-// secrets are all that the household or this program keeps secret, the longest
+// private is all that the household or this program keeps secret, the longest
 // first: one may be part of another.
-func (a *App) secrets() []string {
-	list := []string{a.token}
+func (a *App) private() []string {
+	list := a.secrets.all()
 	for _, v := range a.config.values() {
 		if secret(v.key) {
-			list = append(list, v.value)
-			for _, word := range []string{"Bearer ", "bearer "} {
-				list = append(list, strings.TrimPrefix(v.value, word))
-			}
+			list = append(list, v.value, strings.TrimSpace(strings.TrimPrefix(v.value, "Bearer")))
 		}
-		if u, err := url.Parse(v.value); err == nil && u.User != nil {
-			password, _ := u.User.Password()
-			list = append(list, password, u.User.Username(), u.User.String())
+		u, err := url.Parse(v.value)
+		if err != nil {
+			continue
+		}
+		if password, ok := u.User.Password(); ok {
+			list = append(list, password, u.User.String())
+		}
+		if v.key == "PUBLIC_URL" && net.ParseIP(u.Hostname()) == nil {
+			list = append(list, u.Hostname())
 		}
 	}
+	if b := a.lent.Load(); b != nil {
+		list = append(list, b.Password)
+	}
+	if token, ok := a.journal.Setting(responseToken); ok {
+		list = append(list, token)
+	}
 	list = slices.DeleteFunc(list, func(s string) bool { return len(s) < leastSecret })
-	slices.SortFunc(list, func(a, b string) int { return len(b) - len(a) })
-	return slices.Compact(list)
+	slices.SortStableFunc(list, func(a, b string) int { return len(b) - len(a) })
+	return list
 }
 
 // forms are the ways in which a secret is written in other texts.
@@ -61,26 +70,4 @@ func forms(secret string) []string {
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
-}
-
-// value is one variable of the configuration.
-type value struct{ key, value string }
-
-// values are the configuration as it is in force, by the names of its
-// variables.
-func (c Config) values() (list []value) {
-	var walk func(v reflect.Value, prefix string)
-	walk = func(v reflect.Value, prefix string) {
-		for i := range v.NumField() {
-			f := v.Type().Field(i)
-			if inner, ok := f.Tag.Lookup("envPrefix"); ok {
-				walk(v.Field(i), prefix+inner)
-			} else if key, ok := f.Tag.Lookup("env"); ok {
-				key, _, _ = strings.Cut(key, ",")
-				list = append(list, value{prefix + key, fmt.Sprint(v.Field(i).Interface())})
-			}
-		}
-	}
-	walk(reflect.ValueOf(c), "")
-	return list
 }

@@ -77,6 +77,16 @@ func (p *pathSecrets) valid(now time.Time) []string {
 	return list
 }
 
+// all are those that were ever valid, as far as they are kept.
+func (p *pathSecrets) all() (list []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range p.former.Tokens {
+		list = append(list, t.Token)
+	}
+	return append(list, p.newest)
+}
+
 // hide takes every path secret out of a text.
 func (p *pathSecrets) hide(text string) string {
 	p.mu.Lock()
