@@ -20,6 +20,8 @@ func (c Config) equiwatt() source {
 		hooks:   intake.Source{Name: "equiwatt", Kinds: []string{"started", "ended"}, Limit: 64 << 10, Decode: equiwatt.Decode},
 		command: equiwattCommand,
 		byHand:  "Equiwatt's webhooks are set up in its app: API Integration, Webhook, Add a URL. The page shows both URLs.",
+		// What is empty is not said. The names of the variables are shown in the vendor's app only.
+		template: "{\n  \"event_started\": \"\",\n  \"event_finished\": \"\",\n  \"duration\": \"\",\n  \"direction\": \"\"\n}",
 	}
 	if c.Equiwatt.Token == "" {
 		return s

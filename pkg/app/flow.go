@@ -82,7 +82,7 @@ func (a *App) answered(ctx context.Context, s source, answer event.Answer, err e
 	p := s.poll
 	p.mu.Lock()
 	news := !p.said || p.bad != ""
-	p.bad, p.said = "", true
+	p.bad, p.said, p.since = "", true, time.Time{}
 	beat := now.Sub(p.beat).Abs() >= 10*time.Minute
 	if beat {
 		p.beat = now
@@ -139,6 +139,9 @@ func (a *App) failed(ctx context.Context, s source, err error) {
 	errors.As(err, &r)
 	s.poll.mu.Lock()
 	news := s.poll.bad != reason
+	if s.poll.bad == "" {
+		s.poll.since = a.clock.Now()
+	}
 	s.poll.bad, s.poll.said, s.poll.refusal = reason, true, *r
 	s.poll.mu.Unlock()
 	if news {

@@ -13,6 +13,7 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/pkg/intake"
 	"github.com/grid2mqtt/grid2mqtt/pkg/journal"
 	"github.com/grid2mqtt/grid2mqtt/pkg/state"
+	"github.com/grid2mqtt/grid2mqtt/pkg/web"
 )
 
 // house holds what is true. Events reach it from the journal, one by one and
@@ -23,6 +24,7 @@ type house struct {
 
 	mu    sync.Mutex
 	fold  *state.Fold
+	past  past
 	queue []event.Event // read from the journal, not yet applied
 	told  []event.Event // not in the journal
 	seq   int64         // of the newest event applied
@@ -59,6 +61,7 @@ func (h *house) open(rules state.Rules, asked []string) error {
 		}
 		for _, e := range events {
 			h.fold.Apply(e)
+			h.past.apply(e)
 			h.seq = e.Seq
 			if e.By == event.API {
 				h.clock.NotBefore(e.Seen) // by the vendor's clock
@@ -111,6 +114,7 @@ func (h *house) step() (state.View, bool) {
 	switch {
 	case len(h.queue) > 0:
 		h.fold.Apply(h.queue[0])
+		h.past.apply(h.queue[0])
 		h.seq = h.queue[0].Seq
 		h.queue = h.queue[1:]
 	case len(h.told) > 0:
@@ -135,11 +139,13 @@ func (h *house) view() state.View {
 	return h.fold.View(h.clock.Now())
 }
 
-// history returns the equivents so far, the newest first: a few a month.
-func (h *house) history() []state.Equivent {
+// lately returns the equivents so far, the newest first, for there are a few a
+// month; and what else touches a span of time.
+func (h *house) lately(from, to time.Time) ([]state.Equivent, []web.Span) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.fold.History(h.clock.Now(), 1000)
+	now := h.clock.Now()
+	return h.fold.History(now, 1000), h.past.between(from, to, now)
 }
 
 func (h *house) mark(id string, s state.Said, at time.Time) {

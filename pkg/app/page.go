@@ -28,8 +28,7 @@ func (a *App) page(ctx context.Context) web.Page {
 	v := a.house.view()
 	p := web.Page{
 		View: v, Version: a.host.Version, Zone: a.zone(), Broker: a.publisher.Trouble(), Problems: a.problems(v),
-		PublicURL: a.config.PublicURL != "", Refused: a.refusals(),
-		Rotation: a.rotation(),
+		PublicURL: a.config.PublicURL != "", Refused: a.refusals(), Rotation: a.rotation(),
 	}
 	for _, s := range a.table {
 		p.Sources = append(p.Sources, a.shown(s, v))
@@ -38,10 +37,10 @@ func (a *App) page(ctx context.Context) web.Page {
 		}
 		path := a.hookURL(s)
 		if len(s.hooks.Kinds) == 0 {
-			p.Hooks = append(p.Hooks, web.Hook{Title: s.title, URL: path})
+			p.Hooks = append(p.Hooks, web.Hook{Title: s.title, URL: path, Hint: s.byHand, Template: s.template})
 		}
 		for _, kind := range s.hooks.Kinds {
-			p.Hooks = append(p.Hooks, web.Hook{Title: s.title + ", " + kind, URL: path + "/" + kind})
+			p.Hooks = append(p.Hooks, web.Hook{Title: s.title + ", " + kind, URL: path + "/" + kind, Hint: s.byHand, Template: s.template})
 		}
 	}
 	p.Deliveries, _ = a.journal.Deliveries(ctx, journal.Query{Limit: shownLast}) // its trouble is among the problems
@@ -71,9 +70,12 @@ func (a *App) shown(s source, v state.View) web.Source {
 		return w
 	}
 	l := v.Link(s.name)
-	w.LastPoll, w.LastHook = l.LastGood, a.lastHook(s.name)
+	w.LastPoll, w.LastHook, w.Actions = l.LastGood, a.lastHook(s.name), a.actions(s)
 	if s.poll != nil {
 		w.NextPoll = s.poll.poller.Next()
+		s.poll.mu.Lock()
+		w.Since = s.poll.since
+		s.poll.mu.Unlock()
 	}
 	switch {
 	case l.Error != "":
@@ -108,46 +110,58 @@ func (a *App) lastHook(source string) time.Time {
 
 // command carries out what a button on the page asks for.
 func (a *App) command(ctx context.Context, c web.Command) ([]string, error) {
-	if c.Source == "" && c.Name == "rotate" {
+	switch c.Name {
+	case "rotate":
 		return a.RotateToken(ctx)
+	case "check", "register", "remove", "test":
+		return a.Hooks(ctx, c.Name, c.Source, nil)
+	case "enrol":
+		until, err := a.Enrol()
+		if err != nil {
+			return nil, err
+		}
+		return []string{"PowerResponse's next challenge is answered until " + until.In(a.zone()).Format("15:04") + "."}, nil
 	}
 	for _, s := range a.sources {
-		if s.name != c.Source || s.command == nil {
-			continue
-		}
-		if c.Name == "refresh" && s.poll == nil {
+		switch {
+		case s.name != c.Source:
+		case c.Name == "refresh" && s.poll == nil:
 			return nil, errors.New("without a token there is nobody to ask")
+		case c.Name == "refresh":
+			s.poll.poller.AskNow()
+			return nil, nil
+		case s.command != nil:
+			s.command(ctx, a, s, "", c.Name, c.Payload)
+			return nil, nil
 		}
-		s.command(ctx, a, s, "", c.Name, c.Payload)
-		return nil, nil
 	}
 	return nil, errors.New("that source is not on")
 }
 
-// spans are what the timeline shows.
-func (a *App) spans(_ context.Context, from, to time.Time) []web.Span {
-	var list []web.Span
-	for _, e := range a.house.history() {
-		if !e.Start.Before(to) || !e.Running && e.End.Before(from) && e.Start.Before(from) {
-			continue
+// actions are the buttons of a source that is on.
+func (a *App) actions(s source) (list []web.Action) {
+	if s.poll != nil {
+		list = append(list, web.Action{Label: "Ask now", Tip: "Asks " + s.title + "'s cloud, within its limits", Name: "refresh"})
+	}
+	if s.name == "powerresponse" {
+		list = append(list, web.Action{Label: "Enrol the webhook", Tip: "Answers PowerResponse's challenge within the next ten minutes", Name: "enrol"})
+	}
+	r := s.registrar
+	if r == nil || a.config.PublicURL == "" {
+		return list
+	}
+	for _, does := range []struct {
+		errand errand
+		action web.Action
+	}{
+		{r.check, web.Action{Label: "Check the webhook", Tip: "Sees whether ours is registered at " + s.title + " as it should be", Name: "check"}},
+		{r.register, web.Action{Label: "Register or repair", Tip: "Registers our webhook at " + s.title + ", once, and mends what is there", Name: "register"}},
+		{r.test, web.Action{Label: "Test", Tip: "Makes " + s.title + " send a test webhook, and waits for it", Name: "test"}},
+		{r.remove, web.Action{Label: "Remove", Tip: "Take our webhook away at " + s.title + "?", Name: "remove", Danger: true}},
+	} {
+		if does.errand != nil {
+			list = append(list, does.action)
 		}
-		s := web.Span{Source: "equiwatt", Title: "Equivent", Kind: web.Window, Start: e.Start, End: e.End, Running: e.Running, Heard: e.Heard, Teller: "Told by Equiwatt's cloud."}
-		switch {
-		case e.Source == "webhook" && e.Confirmed:
-			s.Teller = "Told by a webhook, and Equiwatt's cloud shows it too."
-		case e.Source == "webhook":
-			s.Teller = "Told by a webhook; Equiwatt's cloud has not confirmed it."
-		}
-		switch e.Direction {
-		case "":
-		case "powerDOWN":
-			s.Tip = "The wish was to use less."
-		case "powerUP":
-			s.Tip = "The wish was to use more."
-		default:
-			s.Tip = "Its direction is " + e.Direction + "."
-		}
-		list = append(list, s)
 	}
 	return list
 }

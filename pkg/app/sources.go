@@ -24,6 +24,7 @@ type source struct {
 	command     func(ctx context.Context, a *App, s source, subject, command, payload string)
 	registrar   *registrar   // nil: the vendor lets nobody manage webhooks but by hand
 	byHand      string       // how that is done, one sentence
+	template    string       // a body to paste where the vendor lets one be written; empty: nowhere
 	open        func(a *App) // called before anything of it is; nil: nothing is to be done
 	// signature says how far a signature is known, as a web.Step does; nil: as
 	// far as Verify takes what comes, and without Verify there is none.
@@ -54,6 +55,7 @@ type polled struct {
 
 	mu      sync.Mutex    // guards what follows
 	bad     string        // why the newest answer was bad; empty: it was good
+	since   time.Time     // … since when answers are bad
 	refusal event.Refusal // the newest bad answer of the vendor or the network
 	said    bool          // an answer came in this run
 	beat    time.Time     // when the last good answer was kept

@@ -72,7 +72,8 @@ const (
 	ecomonUsage  = "SUSTAINABLE_CONSUMPTION_ALERT"
 )
 
-func warns(code string) bool {
+// Warns reports whether an alert of that code says that a limit is in danger.
+func Warns(code string) bool {
 	return code == ecomonHalf || code == ecomonUsage || strings.HasPrefix(code, ecomonHourly)
 }
 
@@ -93,7 +94,7 @@ func (q *readers) apply(e event.Event, news bool) {
 	switch {
 	case e.Notice.Code == ecomonTest:
 		m.Type = "test"
-	case r != nil && warns(e.Notice.Code):
+	case r != nil && Warns(e.Notice.Code):
 		q.warn(r, e, m, news)
 		return
 	}

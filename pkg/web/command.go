@@ -9,8 +9,12 @@ import (
 	"time"
 )
 
-// A form of ours is a few bytes.
-const maxForm = 4 << 10
+const (
+	// A form of ours is a few bytes.
+	maxForm = 4 << 10
+	// A command may take so long.
+	longest = 4 * time.Minute
+)
 
 // notices are what the page says after a button, by the word in its address.
 var notices = map[string]string{
@@ -43,7 +47,7 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request) {
 		}
 		c.Payload = strconv.Itoa(minutes)
 	}
-	if c.Name == "check" && s.Checks != nil {
+	if c.Name == "check" && c.Source == "" && s.Checks != nil {
 		s.Checks(r.Context(), true)
 		s.Changed()
 		s.answer(w, r, http.StatusOK, "check")
@@ -53,6 +57,8 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, r, http.StatusServiceUnavailable, "", "There is nothing to command yet.")
 		return
 	}
+	// Vendors are asked within their limits, which may take longer than a page.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(longest))
 	said, err := s.Command(r.Context(), c)
 	s.Changed()
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"html/template"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +22,8 @@ type overview struct {
 	Headline string
 	Tone     string // "run", "rehearse", "idle", "unknown" or "off"
 	Equiwatt *equivents
+	Going    []going // what else goes on
+	More     int     // … and is not named
 
 	Rehearsal *rehearsal
 	Timeline  template.HTML
@@ -42,7 +43,12 @@ func (s *Server) overview(ctx context.Context, p Page, q url.Values) sheet {
 		frame: f, Problems: problems(p), Steps: sentences(p.Steps), Equiwatt: f.clock.equivents(p),
 		Rehearsal: f.clock.rehearsal(p.Rehearsal), Refused: refusals(p), hooks: f.clock.hooks(p),
 	}
-	m.Headline, m.Tone = headline(p)
+	going := f.clock.around(p)
+	m.Headline, m.Tone = going.headline(p)
+	m.Going, m.More = going.list, going.more()
+	if m.Equiwatt != nil {
+		m.Equiwatt.Other = len(m.Going) > 0
+	}
 	f.Title = m.Headline
 	var off []string
 	for _, src := range p.Sources {
@@ -50,6 +56,7 @@ func (s *Server) overview(ctx context.Context, p Page, q url.Values) sheet {
 			off = append(off, printable(src.Title))
 			continue
 		}
+		src.Quota = cmp.Or(src.Quota, f.clock.quota(p, src.Name))
 		m.Sources = append(m.Sources, f.clock.source(src))
 	}
 	m.Off = strings.Join(off, ", ")
@@ -85,25 +92,6 @@ func skewed(skew time.Duration) string {
 	return "This machine's clock is " + about(skew) + " " + way + " the vendors' clocks, by which times are judged until it is set right."
 }
 
-// headline answers the first question in one line, and how it looks.
-func headline(p Page) (words, tone string) {
-	e := p.View.Equiwatt
-	on := slices.ContainsFunc(p.Sources, func(s Source) bool { return s.On })
-	switch {
-	case e == nil && !on:
-		return "Nothing is set up yet", "off"
-	case e == nil:
-		return "Equiwatt is off", "off"
-	case e.Running != nil && e.Running.Source == "rehearsal":
-		return "A rehearsal is running", "rehearse"
-	case e.Running != nil || e.Active != nil && *e.Active:
-		return "An equivent is running", "run"
-	case e.Active == nil:
-		return "It is not known whether an equivent is running", "unknown"
-	}
-	return "Nothing is running", "idle"
-}
-
 type equivents struct {
 	Running   *equivent
 	Last      *equivent
@@ -119,6 +107,7 @@ type equivents struct {
 	LastHook   *instant
 	Pending    *instant
 	Urgent     bool
+	Other      bool // the headline is about something else
 }
 
 type equivent struct {

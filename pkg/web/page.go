@@ -67,6 +67,7 @@ type Action struct {
 type Hook struct {
 	Title    string // e.g. "Equiwatt, equivent started"
 	URL      string // the public URL and the path, or the path alone
+	Hint     string // where it goes, one sentence or empty
 	Template string // a body to paste where the vendor lets one be written; empty: there is none
 }
 
