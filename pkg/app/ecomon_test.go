@@ -136,11 +136,10 @@ func TestForwardedAlertsNeedUnsigned(t *testing.T) {
 	})
 }
 
-// TestEcomonHooks: from nothing to a signed test that arrived, by the command's
-// own functions in the running app.
-func TestEcomonHooks(t *testing.T) {
-	cloud := simulator.NewEcomon("k-0451-0451", nil)
-	cloud.Bearer()
+// openEcomon is a cloud that sends its webhooks at once.
+func openEcomon(t *testing.T) (cloud *simulator.Ecomon, api string) {
+	t.Helper()
+	cloud = simulator.NewEcomon("k-0451-0451", nil)
 	cloud.Prompt(true)
 	api, err := cloud.Open("127.0.0.1:0")
 	if err != nil {
@@ -151,6 +150,14 @@ func TestEcomonHooks(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return cloud, api
+}
+
+// TestEcomonHooks: from nothing to a signed test that arrived, by the command's
+// own functions in the running app.
+func TestEcomonHooks(t *testing.T) {
+	cloud, api := openEcomon(t)
+	cloud.Bearer()
 	dir := t.TempDir()
 	env := map[string]string{"ECOMON_SECRET": ecomonSecret, "ECOMON_API_KEY": "k-0451-0451", "ECOMON_URL": api, "DATA_DIR": dir, "HOOK_TOKEN": goodToken}
 	hooks, _ := start(t, env)
@@ -174,7 +181,14 @@ func TestEcomonHooks(t *testing.T) {
 		{"check ecomon", "ecomon: the alert at half the hour of a1b2c3d4 (5000 Wh) calls here\necomon: the alert at any time of a1b2c3d4 (5000 Wh) calls here\n" +
 			"ecomon: asked Ecomon for its test\necomon: its test webhook arrived: accepted\n", ""},
 		{"remove ecomon", "", "Ecomon offers no way to remove its webhooks."},
+		{"another", "", ""},
+		{"check ecomon", "ecomon: the alert at half the hour of a1b2c3d4 (5000 Wh) calls here\necomon: the alert at any time of a1b2c3d4 (5000 Wh) calls here\n" +
+			"ecomon: the alert at half the hour of e5f6 (1 Wh) does not call here\n", "1 of 3 alerts do not call here: hooks register ecomon attaches them"},
 	} {
+		if step.args == "another" {
+			cloud.Limit(simulator.HalfHourAlert, "e5f6", 1)
+			continue
+		}
 		var said strings.Builder
 		err := Hooks(t.Context(), strings.Fields(step.args), env, &said, Host{})
 		if said.String() != step.says || (err == nil) != (step.fails == "") || err != nil && !strings.Contains(err.Error(), step.fails) {
@@ -189,17 +203,7 @@ func TestEcomonHooks(t *testing.T) {
 // TestEcomonAnotherSecret: the check tells where the vendor signs with another
 // secret, whatever its API says.
 func TestEcomonAnotherSecret(t *testing.T) {
-	cloud := simulator.NewEcomon("k-0451-0451", nil)
-	cloud.Prompt(true)
-	api, err := cloud.Open("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cloud.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	cloud, api := openEcomon(t)
 	hooks, web := start(t, map[string]string{"ECOMON_SECRET": ecomonSecret})
 	cloud.Sign("another")
 	cloud.Limit(simulator.HalfHourAlert, "a1b2c3d4", 5000, hooks+"/hook/ecomon/"+goodToken)

@@ -41,10 +41,10 @@ type reader struct {
 	shown  *Device
 	lit    bool // in shown
 
-	alert alert     // the newest
-	seq   int64     // … and its event's; the clock may have dated it wrongly
-	until time.Time // when it is over; zero: there was none yet
-	said  []string  // ids of the moments of this clock hour's warnings, the first opens
+	alert  alert     // the newest
+	seq    int64     // … and its event's; the clock may have dated it wrongly
+	until  time.Time // when it is over; zero: there was none yet
+	opener string    // id of the first moment of this clock hour, which the full hour ends; empty: none
 
 	last    time.Time // the newest alert of any kind
 	lastSeq int64
@@ -117,7 +117,7 @@ func (q *readers) warn(r *reader, e event.Event, m Moment, news bool) {
 		return // an older one, read anew, changes nothing
 	}
 	if end := hourEnd(e.At); !end.Equal(r.until) {
-		r.alert, r.until, r.said = alert{limit: r.alert.limit}, end, nil
+		r.alert, r.until, r.opener = alert{limit: r.alert.limit}, end, ""
 	}
 	r.seq, r.changed = e.Seq, true
 	r.alert.take(e)
@@ -128,12 +128,12 @@ func (q *readers) warn(r *reader, e event.Event, m Moment, news bool) {
 	m.Type = "limit_warning"
 	m.Fields["limit"], m.Fields["consumption"], m.Fields["projection"], m.Fields["remaining"] =
 		state.Limit, state.Consumption, state.Projection, state.Remaining
-	m.Opens = len(r.said) == 0
+	m.Opens = r.opener == ""
 	q.moments.say(news, m, e.At, r.until)
 	if m.Opens {
+		r.opener = m.ID
 		q.moments.end(m.ID, Moment{ID: m.ID + "-cleared", Source: m.Source, Subject: m.Subject, Type: "cleared", Occurred: r.until}, r.until)
 	}
-	r.said = append(r.said, m.ID)
 }
 
 // hourEnd is when the clock hour of t is over, in UTC and in Oslo alike.
@@ -237,14 +237,16 @@ func (q *readers) step(s Step, _ bool) {
 }
 
 func (q *readers) move(r *reader, by time.Duration) {
+	was := r.until
 	move(by, &r.alert.at)
 	r.until, r.changed = hourEnd(r.alert.at), true
-	for _, id := range r.said {
-		if t := q.moments.by[id]; t != nil {
+	for _, t := range q.moments.list {
+		switch {
+		case t.Subject != r.device.Subject:
+		case t.Type == "limit_warning" && t.until.Equal(was):
 			move(by, &t.Occurred, &t.from)
 			t.until = r.until
-		}
-		if t := q.moments.by[id+"-cleared"]; t != nil {
+		case t.opener != nil && t.opener.ID == r.opener:
 			t.Occurred, t.from = r.until, r.until
 		}
 	}

@@ -245,7 +245,12 @@ func TestReadAnewSaysNothing(t *testing.T) {
 		e.Quiet = true
 		return e
 	}
-	h := readersOf().hear(quiet(-3*time.Hour, half, used(9000, 1)), quiet(-2*time.Hour, "PRICE_WARNING", ""))
+	h := readersOf().hear(quiet(m, half, "")).expect(t, 0, 2*m, "true - - - - 1").saying(t)
+	if v := h.fold.View(at(2 * m)); !v.Next.Equal(at(60 * m)) {
+		t.Errorf("next is %v", v.Next)
+	}
+	h.expect(t, 0, 60*m, "false - - - - 1").saying(t)
+	h = readersOf().hear(quiet(-3*time.Hour, half, used(9000, 1)), quiet(-2*time.Hour, "PRICE_WARNING", ""))
 	h.expect(t, 0, 0, "false 9000 - - - -120").saying(t)
 	h.hear(alertAt(30*m, "a", half, used(5000, 3000)), quiet(20*m, half, used(1, 1)), quiet(-24*time.Hour, half, ""))
 	h.expect(t, 0, 35*m, "true 5000 3000 6000 2000 30")
@@ -264,6 +269,15 @@ func TestAClockThatWasWrong(t *testing.T) {
 		end := hourEnd(at(30*m + by)).Sub(noon)
 		h.expect(t, 0, end-1, "true 5000 3000 6000 2000 "+minutes(at(30*m+by))).saying(t, "a limit_warning")
 		h.say(at(end)).saying(t, "a cleared")
+
+		h = readersOf()
+		h.deaf = true
+		h.hear(alertAt(30*m, "a", half, used(5000, 3000)), step)
+		for now, want := range map[time.Duration]int{end - 1: 1, end: 0} {
+			if n := len(h.fold.View(at(now)).Due()); n != want {
+				t.Errorf("stepped by %s, at %s: %d are due, want %d", by, now, n, want)
+			}
+		}
 	}
 	// Before it is set, what comes is believed all the same.
 	h := readersOf().hear(alertAt(30*m, "a", half, used(5000, 3000)), alertAt(-24*time.Hour, "a", half, used(4000, 1)))
@@ -330,4 +344,25 @@ func TestHoursOfAlerts(t *testing.T) {
 			t.Fatalf("warned %v, cleared %v", warned, cleared)
 		}
 	})
+}
+
+// BenchmarkReaders is one alert and the view behind it, beside many readers
+// that have warned in the same hour.
+func BenchmarkReaders(b *testing.B) {
+	for _, n := range []int{1, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			h := readersOf()
+			for i := range n {
+				h.hear(alertAt(time.Duration(i)*time.Millisecond, fmt.Sprint("d", i), half, used(5000, 3000)))
+			}
+			e := alertAt(30*m, "d0", often, used(5000, 3000))
+			for i := 0; b.Loop(); i++ {
+				e.Key, e.Seq = fmt.Sprint(i), int64(n+i)
+				h.fold.Apply(e)
+				for _, m := range h.fold.View(e.Seen).Due() {
+					h.fold.Mark(m.ID, AtRest)
+				}
+			}
+		})
+	}
 }

@@ -98,6 +98,10 @@ func TestSetUp(t *testing.T) {
 			if n := setUp(t, &Client{URL: c.URL, Key: key, Bearer: c.Bearer}); n != 0 || !slices.Equal(cloud.Limits(), want) {
 				t.Errorf("again: %d changes, %q", n, cloud.Limits())
 			}
+			told := slices.ContainsFunc(cloud.Calls(), func(call simulator.Call) bool { return strings.Contains(call.Body, simulator.ContinuousAlert) })
+			if required := name == "older" || name == "both"; told != required {
+				t.Errorf("an alertType was told: %v, it is required: %v", told, required)
+			}
 			if denied := slices.ContainsFunc(cloud.Calls()[1:], func(call simulator.Call) bool { return call.Status == 401 }); denied {
 				t.Error("the form of the key that is right is not remembered")
 			}

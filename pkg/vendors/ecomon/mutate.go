@@ -3,7 +3,6 @@ package ecomon
 import (
 	"context"
 	"encoding/json"
-	"math"
 	"slices"
 	"strings"
 
@@ -91,10 +90,6 @@ func (c *Client) fill(ctx context.Context, m field, args []argument, v values, d
 				return nil, err
 			}
 			value, ok = c.word(bare.Name, value)
-		case ok && bare.Name == "Int":
-			if f, number := value.(float64); number {
-				value = int64(math.Round(f))
-			}
 		case !ok && bare.Kind == "INPUT_OBJECT" && (a.required() || depth == 0) && depth < 2:
 			if err := c.types(ctx, bare.Name); err != nil {
 				return nil, err
