@@ -81,7 +81,9 @@ func isCatalogue(t *testing.T, h *house, sources ...string) {
 		for _, e := range of() {
 			got = append(got, h.row(t, e))
 		}
-		slices.SortFunc(got, func(a, b row) int { return strings.Compare(a.entity, b.entity) })
+		for _, rows := range [][]row{got, c.rows} {
+			slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.entity, b.entity) })
+		}
 		if !slices.EqualFunc(got, c.rows, func(a, b row) bool {
 			if a.first == "disabled" {
 				a.unit = b.unit // it has no state to show a unit in
