@@ -51,9 +51,10 @@ const (
 // Next decides what to ask, and when: the newest call was at last. A zero time
 // is never, as far as is known now.
 //
-// What is left of the day's quota is spread over the rest of the day. A doubt
-// may be asked about four times as often, which slows down as the quota
-// dwindles and never uses it up.
+// What is left of the day's quota is spread over the rest of the day. A doubt is
+// asked about at once while there is more left than the day's rest needs, and
+// else four times as often, which slows down as the quota dwindles and never
+// uses it up.
 func Next(k Known, last, now time.Time) (Question, time.Time) {
 	left, until := k.Quota.left(now)
 	if left <= reserve {
@@ -77,8 +78,11 @@ func Next(k Known, last, now time.Time) (Question, time.Time) {
 	}
 	if d := k.Doubt; !d.Since.IsZero() && !list.IsZero() {
 		gap := max(share/4, hasty)
-		if d.Routine {
+		switch {
+		case d.Routine:
 			gap = pace
+		case k.Quota.ahead(left, until.Sub(now)):
+			gap = hasty
 		}
 		if soon := later(d.Since, last.Add(gap)); !soon.After(at) {
 			q, at = d.Question, soon
@@ -100,6 +104,14 @@ func (q Quota) left(now time.Time) (calls int, until time.Time) {
 		return q.Remaining, q.Reset
 	}
 	return q.Limit, now.Add(24 * time.Hour)
+}
+
+// ahead reports whether more is left than the rest of the day needs, or a tenth
+// of the day's calls less.
+func (q Quota) ahead(left int, rest time.Duration) bool {
+	limit := max(q.Limit, left)
+	needed := float64(limit-reserve) * rest.Hours() / 24
+	return float64(left-reserve) >= needed-float64(limit)/10
 }
 
 func later(a, b time.Time) time.Time {
