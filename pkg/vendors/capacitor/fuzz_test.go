@@ -3,8 +3,6 @@ package capacitor
 import (
 	"encoding/json"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,23 +11,8 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/vendortest"
 )
 
-// samples calls add with every sample of a folder.
-func samples(f *testing.F, dir string, add func(name string, body []byte)) {
-	paths, err := filepath.Glob(filepath.Join("testdata", dir, "*.json"))
-	if err != nil || len(paths) == 0 {
-		f.Fatal("no samples: ", err)
-	}
-	for _, path := range paths {
-		body, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
-		add(filepath.Base(path), body)
-	}
-}
-
 func FuzzDecode(f *testing.F) {
-	samples(f, "hooks", func(_ string, body []byte) { f.Add(body) })
+	vendortest.Samples(f, "testdata/hooks", func(_ string, body []byte) { f.Add(body) })
 	f.Fuzz(func(t *testing.T, body []byte) {
 		events := Decoder{}.Decode(event.Delivery{Received: arrival, Source: Source, Body: body})
 		vendortest.Check(t, vendortest.Vendor{Source: Source}, events, nil)
@@ -51,7 +34,7 @@ func FuzzDecode(f *testing.F) {
 func FuzzAnswer(f *testing.F) {
 	v := answers()
 	v.Secrets = []string{key, secret}
-	samples(f, "api", func(name string, body []byte) { f.Add(name, body) })
+	vendortest.Samples(f, "testdata/api", func(name string, body []byte) { f.Add(name, body) })
 	f.Fuzz(func(t *testing.T, name string, body []byte) {
 		if strings.Contains(string(body), secret[:8]) {
 			return

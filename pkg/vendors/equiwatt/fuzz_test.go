@@ -1,8 +1,6 @@
 package equiwatt
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -11,26 +9,8 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/vendortest"
 )
 
-// samples calls add with every sample of a folder.
-func samples(f *testing.F, dir string, add func(name string, body []byte)) {
-	paths, err := filepath.Glob(filepath.Join("testdata", dir, "*"))
-	if err != nil || len(paths) == 0 {
-		f.Fatal("no samples: ", err)
-	}
-	for _, path := range paths {
-		if filepath.Ext(path) == ".golden" {
-			continue
-		}
-		body, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
-		add(filepath.Base(path), body)
-	}
-}
-
 func FuzzDecode(f *testing.F) {
-	samples(f, "hooks", func(name string, body []byte) {
+	vendortest.Samples(f, "testdata/hooks", func(name string, body []byte) {
 		if strings.HasSuffix(name, ".query") {
 			f.Add(false, []byte{}, string(body))
 			return
@@ -52,7 +32,7 @@ func FuzzDecode(f *testing.F) {
 
 func FuzzReply(f *testing.F) {
 	v := answers()
-	samples(f, "api", func(_ string, body []byte) { f.Add(body) })
+	vendortest.Samples(f, "testdata/api", func(_ string, body []byte) { f.Add(body) })
 	f.Fuzz(func(t *testing.T, body []byte) {
 		events, refusal := v.Decode("", body)
 		vendortest.Check(t, v, events, refusal)

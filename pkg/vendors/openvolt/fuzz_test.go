@@ -2,8 +2,6 @@ package openvolt
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,25 +9,8 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/vendortest"
 )
 
-func samples(f *testing.F, dir string) {
-	paths, err := filepath.Glob(filepath.Join("testdata", dir, "*"))
-	if err != nil || len(paths) == 0 {
-		f.Fatal("no samples: ", err)
-	}
-	for _, path := range paths {
-		if filepath.Ext(path) == ".golden" {
-			continue
-		}
-		body, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(body)
-	}
-}
-
 func FuzzDecode(f *testing.F) {
-	samples(f, "hooks")
+	vendortest.Samples(f, "testdata/hooks", func(_ string, body []byte) { f.Add(body) })
 	v := webhooks()
 	v.Secrets = nil // whatever the fuzzer writes into an id is no secret
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -51,7 +32,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 func FuzzMeters(f *testing.F) {
-	samples(f, "meters")
+	vendortest.Samples(f, "testdata/meters", func(_ string, body []byte) { f.Add(body) })
 	v := lists()
 	v.Secrets = v.Secrets[:1]
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -67,7 +48,7 @@ func FuzzMeters(f *testing.F) {
 }
 
 func FuzzReadings(f *testing.F) {
-	samples(f, "intervals")
+	vendortest.Samples(f, "testdata/intervals", func(_ string, body []byte) { f.Add(body) })
 	to := april27.Add(24 * time.Hour)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r, refusal := asker().readReadings(rest.Answer{Status: 200, Body: body}, "test_meter_id", april27, to)

@@ -2,8 +2,6 @@ package powerresponse
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"testing"
 	"unicode/utf8"
 
@@ -11,26 +9,8 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/vendortest"
 )
 
-// samples adds every sample of a folder.
-func samples(f *testing.F, dir string) {
-	paths, err := filepath.Glob(filepath.Join("testdata", dir, "*"))
-	if err != nil || len(paths) == 0 {
-		f.Fatal("no samples: ", err)
-	}
-	for _, path := range paths {
-		if filepath.Ext(path) == ".golden" {
-			continue
-		}
-		body, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(body)
-	}
-}
-
 func FuzzDecode(f *testing.F) {
-	samples(f, "hooks")
+	vendortest.Samples(f, "testdata/hooks", func(_ string, body []byte) { f.Add(body) })
 	f.Fuzz(func(t *testing.T, body []byte) {
 		events := Decode(event.Delivery{Received: arrival, Source: Source, Body: body})
 		vendortest.Check(t, vendortest.Vendor{Source: Source}, events, nil)
@@ -47,7 +27,7 @@ func FuzzDecode(f *testing.F) {
 
 func FuzzEvent(f *testing.F) {
 	v := answers()
-	samples(f, "events")
+	vendortest.Samples(f, "testdata/events", func(_ string, body []byte) { f.Add(body) })
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, name := range []string{"event", "error"} {
 			events, refusal := v.Decode(name, body)
@@ -63,7 +43,7 @@ func FuzzEvent(f *testing.F) {
 }
 
 func FuzzPage(f *testing.F) {
-	samples(f, "api")
+	vendortest.Samples(f, "testdata/api", func(_ string, body []byte) { f.Add(body) })
 	f.Fuzz(func(t *testing.T, body []byte) {
 		items, _, ok := parsePage(body)
 		if !ok && len(items) > 0 {

@@ -92,6 +92,23 @@ func find(dir string) (samples []string, err error) {
 	return samples, errors.Join(append(orphans, err)...)
 }
 
+// Samples calls add with every sample in dir, at any depth: what a fuzz target
+// begins with.
+func Samples(f *testing.F, dir string, add func(name string, body []byte)) {
+	f.Helper()
+	samples, err := find(dir)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range samples {
+		body, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		add(filepath.Base(path), body)
+	}
+}
+
 // reading is what a golden file holds.
 type reading struct {
 	Refused string `json:",omitempty"`
