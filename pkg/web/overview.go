@@ -229,7 +229,11 @@ func (c clock) source(s Source) source {
 		Name: s.Name, Title: printable(s.Title), On: s.On, Reason: printable(s.Reason), Since: c.at(s.Since), Quota: printable(s.Quota),
 		LastPoll: c.at(s.LastPoll), LastHook: c.at(s.LastHook), NextPoll: c.at(s.NextPoll), Actions: s.Actions,
 	}
-	if !s.On {
+	switch {
+	case !s.On && s.Missing == "":
+		m.Label, m.Tone, m.Reason = "off", "calm", ""
+		return m
+	case !s.On:
 		m.Label, m.Tone, m.Reason = "half set up", "warn", printable(s.Missing)
 		return m
 	}

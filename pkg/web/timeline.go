@@ -69,13 +69,21 @@ func (c clock) timeline(list []*span, sources []Source) template.HTML {
 	height := laneHeight(len(lanes))
 	var d, grid drawn
 	grid.grid(columns, height)
+	var quiet []string
 	for _, s := range sources {
-		if len(lanes[s.Name]) > 0 || s.On {
+		if len(lanes[s.Name]) > 0 {
 			d.lane(s, columns, lanes[s.Name], height, grid.String())
+		} else if s.On {
+			quiet = append(quiet, printable(s.Title))
 		}
 	}
-	if strings.Contains(d.String(), "<svg") {
+	if d.Len() > 0 {
 		d.axis(columns)
+	}
+	if len(quiet) > 0 {
+		d.put(`<p class="foot">Nothing happened at `)
+		d.text(strings.Join(quiet, ", "))
+		d.put(`, as far as is known.</p>`)
 	}
 	return template.HTML(d.String())
 }
@@ -108,10 +116,6 @@ func (d *drawn) lane(s Source, columns []column, spans []*span, height float64, 
 	d.put(`<div class="lane `, look(s.Name), `"><h3>`)
 	d.text(title)
 	d.put(` <small>`, entries(n), `</small></h3>`)
-	if n == 0 {
-		d.put(`</div>`)
-		return
-	}
 	d.put(`<svg class="hours" width="24" height="`, height, `" aria-hidden="true">`)
 	for _, hour := range []int{0, 6, 12, 18, 24} {
 		d.put(`<text x="18" y="`, 4+float64(hour)*height/24, `">`, hour, `</text>`)
@@ -128,10 +132,7 @@ func (d *drawn) lane(s Source, columns []column, spans []*span, height float64, 
 }
 
 func entries(n int) string {
-	switch n {
-	case 0:
-		return "nothing"
-	case 1:
+	if n == 1 {
 		return "1 entry"
 	}
 	return strconv.Itoa(n) + " entries"
@@ -165,8 +166,8 @@ func (d *drawn) grid(columns []column, height float64) {
 // column draws one day, which leads to its own page.
 func (d *drawn) column(i int, col column, bars []*span, height float64) {
 	x := float64(i) * dayWidth
-	d.put(`<a href="day?on=`, col.from.Format(dayForm), `" aria-label="`, col.from.Format("Monday 2 January"), `: `, entries(len(bars)), `">`)
-	d.put(`<rect class="day" x="`, x, `%" y="0" width="`, dayWidth, `%" height="100%"/>`)
+	d.put(`<a href="day?on=`, col.from.Format(dayForm), `">`)
+	d.put(`<rect class="day" x="`, x, `%" y="0" width="`, dayWidth, `%" height="100%"><title>`, col.from.Format("Monday 2 January"), `: `, entries(len(bars)), `</title></rect>`)
 	if len(bars) > mostBars {
 		bars = joined(bars)
 	}
