@@ -11,6 +11,8 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
+	"github.com/grid2mqtt/grid2mqtt/pkg/event"
+	"github.com/grid2mqtt/grid2mqtt/pkg/journal"
 	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
 )
 
@@ -99,6 +101,39 @@ func TestASignedAlertArrives(t *testing.T) {
 	}
 	if strings.Contains(all.last("grid2mqtt/bridge/state"), `"problem":"ON"`) {
 		t.Error(all.last("grid2mqtt/bridge/state"))
+	}
+}
+
+// TestWhatEcomonMayNotMeanIsKept: 2xx, as it came, and shown for what it is.
+func TestWhatEcomonMayNotMeanIsKept(t *testing.T) {
+	url := broker(t)
+	all := listenAll(t, url)
+	dir := t.TempDir()
+	t.Run("run", func(t *testing.T) {
+		hooks, _ := start(t, map[string]string{"ECOMON_SECRET": ecomonSecret, "MQTT_URL": url, "DATA_DIR": dir})
+		for _, body := range []string{"<html>", `{"event":"NEW_KIND","data":{"x":1}}`} {
+			if got := ecomonPost(t, hooks, ecomonSecret, body); got != http.StatusOK {
+				t.Errorf("%s: %d", body, got)
+			}
+		}
+		eventually(t, "both as notices", func() bool {
+			return strings.Contains(all.text(), `"kind":"undecodable"`) && strings.Contains(all.text(), `"data":{"x":1},"event_type":"notice"`)
+		})
+	})
+	j, err := journal.Open(dir, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	kept, err := j.Deliveries(t.Context(), journal.Query{Source: "ecomon", Limit: 10})
+	if err != nil || len(kept) != 2 {
+		t.Fatal(kept, err)
+	}
+	if d := kept[1]; d.Verdict != event.Unread || string(d.Body) != "<html>" {
+		t.Errorf("%+v", d)
+	}
+	if d := kept[0]; d.Verdict != event.Accepted {
+		t.Errorf("%+v", d)
 	}
 }
 

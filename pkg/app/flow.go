@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +35,9 @@ func (a *App) newDoor() *intake.Hooks {
 
 // record stores a webhook. The API is asked whether or not the disk took it.
 func (a *App) record(ctx context.Context, d event.Delivery, events []event.Event) error {
+	if slices.ContainsFunc(events, func(e event.Event) bool { return e.Notice != nil && e.Notice.Code == event.Undecodable }) {
+		d.Verdict = event.Unread
+	}
 	stored, err := a.append(ctx, d, events)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, journal.ErrNotStored) {
 		// Its events cannot be kept; its bytes can, and somebody may read them.
