@@ -3,7 +3,6 @@ package ecomon
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -56,18 +55,7 @@ func TestManyAlertsAreBounded(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	paths, err := filepath.Glob("testdata/hooks/*")
-	if err != nil || len(paths) == 0 {
-		f.Fatal("no samples: ", err)
-	}
-	for _, path := range paths {
-		if body, err := os.ReadFile(path); filepath.Ext(path) != ".golden" {
-			if err != nil {
-				f.Fatal(err)
-			}
-			f.Add(body)
-		}
-	}
+	vendortest.Samples(f, "testdata/hooks", func(_ string, body []byte) { f.Add(body) })
 	f.Fuzz(func(t *testing.T, body []byte) {
 		events := hook(body)
 		vendortest.Check(t, webhooks(), events, nil)
