@@ -20,6 +20,8 @@ const tenant = "00000000-0000-4000-8000-00000000d310"
 type clouds struct {
 	equiwatt      *simulator.Equiwatt
 	ecomon        *simulator.Ecomon
+	openvolt      *simulator.Openvolt
+	capacitor     *simulator.Capacitor
 	powerResponse *simulator.PowerResponse
 }
 
@@ -40,6 +42,8 @@ func (c clouds) vendors() []vendor {
 	return []vendor{
 		{"Equiwatt", "EQUIWATT_URL", c.equiwatt},
 		{"Ecomon", "ECOMON_URL", c.ecomon},
+		{"Openvolt", "OPENVOLT_URL", c.openvolt},
+		{"Capacitor", "CAPACITOR_URL", c.capacitor},
 		{"PowerResponse", "POWERRESPONSE_URL", c.powerResponse},
 	}
 }
@@ -56,6 +60,12 @@ func newClouds(now time.Time) (c clouds, environ map[string]string) {
 	c.past(now)
 	c.ecomon = simulator.NewEcomon(secret("ECOMON_API_KEY"), nil)
 	c.ecomon.Sign(secret("ECOMON_SECRET"))
+	c.openvolt = simulator.NewOpenvolt(secret("OPENVOLT_API_KEY"), nil)
+	c.capacitor = simulator.NewCapacitor(secret("CAPACITOR_API_KEY"), nil)
+	c.capacitor.Add(chargerID, 1)
+	c.capacitor.Boot(chargerID)
+	c.capacitor.Sign("X-Webhook-Signature", "sha256=")
+	secret("CAPACITOR_SECRET")
 	c.powerResponse = simulator.NewPowerResponse(secret("POWERRESPONSE_API_KEY"), tenant, secret("POWERRESPONSE_TOKEN"), nil)
 	return c, environ
 }
@@ -74,11 +84,14 @@ func (s *stage) openClouds() (environ map[string]string, err error) {
 
 // subscribe is what the household does at each vendor: it names the webhooks'
 // addresses.
-func (s *stage) subscribe() {
+func (s *stage) subscribe(secrets map[string]string) {
 	for _, kind := range []string{simulator.Started, simulator.Ended} {
 		s.equiwatt.Webhook(kind, simulator.Trigger{URL: s.hook("equiwatt") + "/" + kind})
 	}
 	s.ecomon.Limit(simulator.HalfHourAlert, readerID, limit, s.hook("ecomon"))
+	s.openvolt.Subscribe(s.hook("openvolt"))
+	s.capacitor.Hook(s.hook("capacitor"), secrets["CAPACITOR_SECRET"])
+	s.capacitor.Prompt(true) // they go out while the program asks
 	s.powerResponse.Subscribe(s.hook("powerresponse"), simulator.EventCreated, simulator.EventUpdated, simulator.EventCancelled)
 }
 
@@ -91,6 +104,8 @@ func (c clouds) calm() {
 	c.equiwatt.End(time.Now())
 	c.equiwatt.Lose()
 	c.equiwatt.NullEnd(false)
+	c.capacitor.End(chargerID, 1, "Local")
+	c.capacitor.Status(chargerID, 1, "Available")
 }
 
 // taken reports whether every webhook was answered as one that is kept.

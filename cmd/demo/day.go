@@ -27,6 +27,8 @@ func day() []happening {
 		{"A doubled webhook", "equiwatt", (*demo).doubled},
 		{"A broken cloud", "equiwatt", (*demo).outage},
 		{"A rehearsal", "equiwatt", (*demo).rehearsal},
+		{"A charge", "capacitor", (*demo).charge},
+		{"A meter's data", "openvolt", (*demo).readings},
 		{"A dispatch event", "powerresponse", (*demo).dispatch},
 		{"A demo trigger", "equiwatt", (*demo).trigger},
 	}
@@ -87,7 +89,7 @@ func (d *demo) missed(err error) bool {
 
 // dawn is told when Home Assistant has heard of everything for the first time.
 func (d *demo) dawn(ctx context.Context) error {
-	devices := []string{"Grid2MQTT", "Equiwatt", "Ecomon", "PowerResponse"}
+	devices := []string{"Grid2MQTT", "Equiwatt", "Ecomon", "Openvolt", "Capacitor", "PowerResponse"}
 	err := d.until(ctx, patience, func() bool {
 		e := d.known.equiwatt
 		return d.known.met(devices...) && e.Equivent != "" && e.Month != nil && d.known.status == "online"

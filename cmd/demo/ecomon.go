@@ -53,6 +53,12 @@ func (d *demo) alert(ctx context.Context) error {
 	r := d.known.reader
 	d.say("binary_sensor.ecomon_"+readerID+"_limit_warning → "+onOff(r.Warning)+", and the trigger “limit_warning” fires:",
 		fmt.Sprintf("limit %s, used %s, at this pace %s in the whole hour, remaining %s.", wattHours(r.Limit), wattHours(r.Consumption), wattHours(r.Projection), wattHours(r.Remaining)))
+	return d.clearing(ctx, begin, over)
+}
+
+// clearing tells when an alert that was heard since begin is over, and waits
+// for it where that is soon.
+func (d *demo) clearing(ctx context.Context, begin, over time.Time) error {
 	left := time.Until(over)
 	if left > soon {
 		d.say("Ecomon never says that it is over. It is when the clock hour is, at " + clock(over) + "; the story tells it if it runs until then.")

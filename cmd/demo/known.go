@@ -19,14 +19,19 @@ type known struct {
 
 	equiwatt      equiwattState
 	reader        readerState
+	meter         meterState
+	account       accountState
+	connector     connectorState
 	powerResponse responseState
 }
 
 // moment is what an event topic says.
 type moment struct {
-	Type     string    `json:"event_type"`
-	Start    time.Time `json:"start"` // zero: it has none
-	Occurred time.Time `json:"occurred"`
+	Type       string    `json:"event_type"`
+	Start      time.Time `json:"start"` // zero: it has none
+	End        time.Time `json:"end"`   // zero: it has none
+	Occurred   time.Time `json:"occurred"`
+	Deliveries int       `json:"deliveries"` // Openvolt's webhooks that are said as one
 
 	device string    // "equiwatt", "ecomon/han_0451"
 	at     time.Time // when it was heard
@@ -75,6 +80,12 @@ func (k *known) learn(device string, text []byte) {
 		renew(&k.equiwatt, text)
 	case "ecomon/" + readerID:
 		renew(&k.reader, text)
+	case meterPath:
+		renew(&k.meter, text)
+	case "capacitor":
+		renew(&k.account, text)
+	case connectorPath:
+		renew(&k.connector, text)
 	case "powerresponse":
 		renew(&k.powerResponse, text)
 	}

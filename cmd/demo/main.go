@@ -1,7 +1,7 @@
 // Command demo shows Grid2MQTT on one machine that has nothing but Go, with
-// neither account nor broker: the real program runs against a simulated
-// Equiwatt and an MQTT broker of its own through a compressed day, and what
-// happens is told in plain words. What is told was heard on the broker first.
+// neither account nor broker: the real program runs against simulated vendors
+// and an MQTT broker of its own through a compressed day, and what happens is
+// told in plain words. What is told was heard on the broker first.
 //
 // It keeps everything in a temporary directory, and removes that at the end.
 package main

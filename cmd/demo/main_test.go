@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -197,14 +198,45 @@ func TestWebhooksThatAreLostAndDoubled(t *testing.T) {
 // TestTheOtherVendors plays their parts of the day.
 func TestTheOtherVendors(t *testing.T) {
 	t.Parallel()
-	_, told := play(t, happening{"Alert", "ecomon", (*demo).alert}, happening{"Again", "ecomon", (*demo).alert}, happening{"Dispatch", "powerresponse", (*demo).dispatch})
+	_, told := play(t, happening{"Alert", "ecomon", (*demo).alert}, happening{"Again", "ecomon", (*demo).alert},
+		happening{"Charge", "capacitor", (*demo).charge},
+		happening{"Meter", "openvolt", (*demo).readings}, happening{"Correction", "openvolt", (*demo).readings}, happening{"Dispatch", "powerresponse", (*demo).dispatch})
 	for _, want := range []string{
 		"binary_sensor.ecomon_em451207_limit_warning → on, and the trigger “limit_warning” fires", "used 3200 Wh, at this pace 6400 Wh in the whole hour, remaining 1800 Wh",
+		"binary_sensor.capacitor_garage_7_1_charging → on, and the trigger “transaction_started” fires", "session_energy → 3.60 kWh", "(the reason: Remote; 3.60 kWh ",
+		"calls the webhook 14 times", "meter_data_received, once for 13 webhooks", "last_day_energy → ", ". It was ",
 		"sensor.powerresponse_next_start → ", "binary_sensor.powerresponse_active → on", "binary_sensor.powerresponse_active → off, and the trigger “ended” fires",
 	} {
 		if !strings.Contains(told, want) {
 			t.Errorf("it was not told: %s\n%s", want, told)
 		}
+	}
+}
+
+// TestTheEndOfTheClockHour: the story waits for an alert's end that is near,
+// and tells the one that is not when it comes.
+func TestTheEndOfTheClockHour(t *testing.T) {
+	for name, c := range map[string]struct{ ahead, waits time.Duration }{"near": {time.Minute, time.Minute}, "far": {10 * time.Minute, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			var out notes
+			d := newDemo(&stage{heard: newHeard()}, &out)
+			d.playing = "ecomon"
+			begin := time.Now()
+			over := begin.Add(c.ahead)
+			time.AfterFunc(c.ahead, func() {
+				d.heard.put("grid2mqtt/ecomon/em451207/state", []byte(`{"limit_warning":"OFF"}`))
+				d.heard.put("grid2mqtt/ecomon/em451207/event", []byte(`{"event_type":"cleared","occurred":"`+over.Format(time.RFC3339)+`"}`))
+			})
+			if err := d.clearing(t.Context(), begin, over); err != nil || time.Since(begin) != c.waits {
+				t.Errorf("%s: it took %v, %v", name, time.Since(begin), err)
+			}
+			if err := d.rest(t.Context(), c.ahead+time.Second); err != nil {
+				t.Error(err)
+			}
+			if want := "The clock hour is over: binary_sensor.ecomon_em451207_limit_warning → off,"; strings.Count(out.String(), want) != 1 {
+				t.Errorf("%s: it was not told once: %s\n%s", name, want, out.String())
+			}
+		})
 	}
 }
 

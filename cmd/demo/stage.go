@@ -61,7 +61,7 @@ func open(ctx context.Context, o options, stdout io.Writer) (*stage, error) {
 	if err := s.openApp(ctx, o, environ, logs); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	s.subscribe()
+	s.subscribe(environ)
 	return s, nil
 }
 

@@ -64,11 +64,15 @@ func (d *demo) introduce(o options) {
 	if d.log != "" {
 		log = d.log + "  (or start the demo with -v)"
 	}
-	fmt.Fprintf(d.out, `Grid2MQTT, the real program, between a simulated Equiwatt and an MQTT broker of its own.
+	var pages strings.Builder
+	for _, v := range d.vendors() {
+		fmt.Fprintf(&pages, "  %-13s http://%s/deliveries?source=%s\n", v.name, d.page, strings.ToLower(v.name))
+	}
+	fmt.Fprintf(d.out, `Grid2MQTT, the real program, between five simulated vendors and an MQTT broker of its own.
 A day takes about eight minutes. Ctrl-C ends everything and leaves nothing behind.
 
 The page        http://%s
-Every message   mosquitto_sub -h %s -p %s -t 'grid2mqtt/#' -v
+%sEvery message   mosquitto_sub -h %s -p %s -t 'grid2mqtt/#' -v
 Home Assistant  On this machine: Settings → Devices & services → Add integration → MQTT,
                 broker %s, port %s, no user name, no password.
                 %s
@@ -76,7 +80,7 @@ Be Equiwatt     curl -i -X POST %s
                 It answers 200 and stands on the page at once, but switches nothing
                 that Equiwatt's cloud does not show too.
 The log         %s
-`, d.page, host, port, host, port, elsewhere, d.hook("equiwatt")+"/started", log)
+`, d.page, pages.String(), host, port, host, port, elsewhere, d.hook("equiwatt")+"/started", log)
 }
 
 // goodbye is told when everything has ended.
