@@ -218,6 +218,15 @@ func TestOpenvoltWithoutAKey(t *testing.T) {
 	if calls := r.Calls(); len(calls) != 0 {
 		t.Errorf("%+v", calls)
 	}
+	answer, err := http.Post(r.hook, "", strings.NewReader("<html>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	eventually(t, "the notice", func() bool { return strings.Contains(r.all.last("grid2mqtt/openvolt/event"), `"kind":"undecodable"`) })
+	if answer.StatusCode != http.StatusOK || !strings.Contains(get(t, r.web+"/metrics"), `grid2mqtt_deliveries_total{source="openvolt",verdict="undecodable"} 1`) {
+		t.Error(answer.StatusCode, get(t, r.web+"/metrics"))
+	}
 }
 
 // TestAKeyThatIsRefused is a problem at once, and one that is refused for a
