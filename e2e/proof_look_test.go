@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -8,7 +9,7 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/e2e/hass"
 )
 
-// look is what a household sees, while an equivent runs: the pages of both devices, and a dashboard with what it is given there
+// look is what a household sees, while an equivent runs: the pages of all devices, and a dashboard with what it is given there
 // first. The pictures are for the eye.
 func look(t *testing.T, m *home) {
 	m.cloud.Plan(time.Hour)
@@ -21,8 +22,19 @@ func look(t *testing.T, m *home) {
 	page := m.hass.URL + "/config/devices/device/"
 	must(t, p.Show(page+m.device(t, m.id+"_equiwatt").ID, "Household account", "Connected via", "Grid2MQTT", "Equivent start", "Running", "Configuration", "Diagnostic"))
 	must(t, p.Picture(t.ArtifactDir()+"/equiwatt.png"))
-	must(t, p.Show(page+m.device(t, m.id+"_bridge").ID, "Grid2MQTT", "Diagnostic", "Version", "Problem"))
-	must(t, p.Picture(t.ArtifactDir()+"/bridge.png"))
+	for _, c := range catalogue(t) {
+		if c.id == m.id+"_equiwatt" {
+			continue
+		}
+		words := []string{c.model}
+		for _, r := range c.rows {
+			if r.first == "enabled" && r.category == "-" {
+				words = append(words, r.name)
+			}
+		}
+		must(t, p.Show(page+m.device(t, c.id).ID, words...))
+		must(t, p.Picture(t.ArtifactDir()+"/"+strings.TrimPrefix(c.id, m.id+"_")+".png"))
+	}
 	before := m.becomes(t, m.entity("sensor", "last_end"), m.lastEnd(t)).State
 	m.end(t)
 	_, err = m.hass.WaitState(limit(t, patience), m.entity("sensor", "last_end"), func(s hass.State) bool { return s.State != before })

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -114,7 +115,7 @@ func switchedOff(t *testing.T, m *home) {
 	m.app.Env["EQUIWATT_TOKEN"] = token
 	m.open(t)
 	m.becomes(t, m.equivent(), "off")
-	isCatalogue(t, m.house, "bridge", "equiwatt")
+	isCatalogue(t, m.house, everyone...)
 }
 
 // leaves is "grid2mqtt leave", after a household gave names and areas of its own; and its coming back.
@@ -142,7 +143,8 @@ func leaves(t *testing.T, m *home) {
 	if err != nil || r.Code != 1 || r.Stdout != "" || strings.Count(r.Stderr, "\n") != 1 || !strings.Contains(r.Stderr, "is running") {
 		t.Errorf("leave while it runs: %+v %v", r, err)
 	}
-	if len(m.ours(t)) != 5 {
+	retained := 1 + 2*len(catalogue(t)) // the status, and a document and a state of each device
+	if len(m.ours(t)) != retained {
 		t.Error("before:", m.ours(t))
 	}
 	must(t, m.app.Stop())
@@ -151,7 +153,7 @@ func leaves(t *testing.T, m *home) {
 		m.away(t, m.id+"_equiwatt")
 		m.away(t, m.id+"_bridge")
 	}))
-	if err != nil || r.Code != 0 || r.Stderr != "" || strings.Count(r.Stdout, "\n") != 1 || !strings.Contains(r.Stdout, "5 retained topics") {
+	if err != nil || r.Code != 0 || r.Stderr != "" || strings.Count(r.Stdout, "\n") != 1 || !strings.Contains(r.Stdout, fmt.Sprint(retained, " retained topics")) {
 		t.Errorf("leave: %+v %v", r, err)
 	}
 	t.Log(strings.TrimSpace(r.Stdout))
@@ -160,7 +162,7 @@ func leaves(t *testing.T, m *home) {
 	}
 	m.open(t)
 	m.becomes(t, m.equivent(), "off")
-	isCatalogue(t, m.house, "bridge", "equiwatt")
+	isCatalogue(t, m.house, everyone...)
 	e, d := m.entities(t, m.id+"_equiwatt")["equivent"], m.device(t, m.id+"_equiwatt")
 	if e.Name != "It runs" || e.AreaID != area.ID || d.NameByUser != "The grid" || d.AreaID != area.ID {
 		t.Errorf("the household's own words are lost: %+v %+v", e, d)

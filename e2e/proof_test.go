@@ -91,7 +91,19 @@ func (m *home) tell(t *testing.T) {
 // listen makes an automation on a device trigger, as the editor does with what Home Assistant offers.
 func (m *home) listen(t *testing.T, kinds ...string) {
 	t.Helper()
-	device := m.device(t, m.id+"_equiwatt").ID
+	m.automate(t, m.id+"_equiwatt", m.id, kinds)
+}
+
+// listenTo is the same for another device.
+func (m *home) listenTo(t *testing.T, identifier string, kinds ...string) {
+	t.Helper()
+	m.automate(t, identifier, "on_"+identifier, kinds) // not like an entity of it
+}
+
+// automate makes automations whose ids begin with a name.
+func (m *home) automate(t *testing.T, identifier, name string, kinds []string) {
+	t.Helper()
+	device := m.device(t, identifier).ID
 	for _, kind := range kinds {
 		found := false
 		offered, err := m.hass.DeviceTriggers(limit(t, patience), device)
@@ -104,8 +116,8 @@ func (m *home) listen(t *testing.T, kinds ...string) {
 			delete(trigger, "metadata")
 			delete(trigger, "platform")
 			trigger["trigger"] = "device"
-			m.automation(t, m.id+"_"+kind, trigger)
-			m.automations = append(m.automations, m.id+"_"+kind)
+			m.automation(t, name+"_"+kind, trigger)
+			m.automations = append(m.automations, name+"_"+kind)
 		}
 		if !found {
 			t.Fatalf("%s: %s is not offered among %v", m.id, kind, offered)
@@ -152,13 +164,15 @@ func (m *home) ours(t *testing.T) map[string]string {
 // proof is the product in a real Home Assistant. Its parts build on each other.
 func proof(t *testing.T, h *house) {
 	m, other := h.settleIn(t, "grid2mqtt", nil), h.settleIn(t, "e2e_other", nil)
-	h.quietly(t, "catalogue; nothing known is unknown", func(t *testing.T) { nothingKnown(t, m) })
+	v := m.invite(t)
+	h.quietly(t, "catalogue; nothing known is unknown", func(t *testing.T) { nothingKnown(t, m, v) })
 	h.quietly(t, "a bad answer makes nothing unknown", func(t *testing.T) { oneBadAnswer(t, m) })
 	h.quietly(t, "a cloud that never answered well says why", func(t *testing.T) { neverGood(t, other) })
 	h.quietly(t, "late is marked", func(t *testing.T) { late(t, other) })
 	h.quietly(t, "a busy day in the recorder", func(t *testing.T) { recorder(t, other) })
 	must(t, other.app.Stop())
 	h.quietly(t, "triggers, once a moment", func(t *testing.T) { triggers(t, m) })
+	h.quietly(t, "every source's triggers, once a moment", func(t *testing.T) { everySource(t, v) })
 	h.quietly(t, "gone is unavailable within two seconds", func(t *testing.T) { goneAndBack(t, m) })
 	h.part(t, "a source switched off", func(t *testing.T) { switchedOff(t, m) })
 	h.part(t, "leave, and come back", func(t *testing.T) { leaves(t, m) })

@@ -13,10 +13,11 @@ import (
 
 // nothingKnown is the time before Equiwatt's first answer. That a source is silent for too long, ten minutes at least, looks the
 // same from here, and is told apart by the tests of pkg/state.
-func nothingKnown(t *testing.T, m *home) {
+func nothingKnown(t *testing.T, m *home, v *vendors) {
 	m.cloud.Break(simulator.Slow().For(1))
 	m.open(t)
-	isCatalogue(t, m.house, "bridge", "equiwatt")
+	v.introduce(t)
+	isCatalogue(t, m.house, everyone...)
 	for _, r := range catalogue(t)[1].rows {
 		switch {
 		case r.first == "disabled":

@@ -46,7 +46,7 @@ func allDevices() state.View {
 	v.Sources = append(v.Sources, ecomonSource(state.Reader{}))
 	v.Sources = append(v.Sources, openvoltSource(state.Meter{}))
 	v.Sources = append(v.Sources, responseSource(state.Response{}))
-	v.Sources = append(v.Sources, capacitorSource(state.Charger{}, state.Connector{}))
+	v.Sources = append(v.Sources, capacitorSource(state.Charger{Vendor: "ABB", Model: "Terra AC"}, state.Connector{}))
 	return v
 }
 

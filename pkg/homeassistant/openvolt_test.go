@@ -13,7 +13,7 @@ import (
 func openvoltSource(m state.Meter) state.Source {
 	return state.Source{Name: "openvolt", Devices: []*state.Device{
 		{Source: "openvolt", State: &state.Meters{}},
-		{Source: "openvolt", Subject: "6514167223e3d1424bf82742", ID: "6514167223E3D1424BF82742", State: &m},
+		{Source: "openvolt", Subject: "6514167223e3d1424bf82742", ID: "6514167223e3d1424bf82742", State: &m},
 	}}
 }
 
@@ -45,7 +45,7 @@ func TestOpenvoltDocuments(t *testing.T) {
 	for i, name := range []string{"document_openvolt", "document_openvolt_meter"} {
 		golden(t, name, list[i+1].Payload)
 	}
-	if name := read(t, list[2].Payload).in("device").text("name"); name != "Openvolt meter F82742" {
+	if name := read(t, list[2].Payload).in("device").text("name"); name != "Openvolt meter f82742" {
 		t.Error(name)
 	}
 	for id, want := range map[string]string{"": "Openvolt meter ", "x": "Openvolt meter x", "ääääööö": "Openvolt meter äääööö"} {
