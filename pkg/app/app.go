@@ -58,24 +58,25 @@ type App struct {
 	sources []source // those of the table that are on
 	half    []string // what half configured sources lack
 
-	clock     *intake.Clock
-	journal   *journal.Journal
-	house     *house
-	door      *intake.Hooks
-	publisher *homeassistant.Publisher
-	web       *web.Server
-	secrets   pathSecrets
-	rotating  sync.Mutex                           // held while the path secret is changed
-	lent      atomic.Pointer[homeassistant.Broker] // what the host said of the broker
-	metrics   *metrics.Set
-	counts    refusals
-	keys      []string // the names of all variables
-	hookAddr  string   // of the hook listener
-	knocks    knocks
-	found     findings
-	inspector inspector
-	commits   histogram // of the journal
-	publishes histogram // from a webhook's arrival until the broker had what it changed
+	clock      *intake.Clock
+	journal    *journal.Journal
+	house      *house
+	door       *intake.Hooks
+	publisher  *homeassistant.Publisher
+	web        *web.Server
+	secrets    pathSecrets
+	rotating   sync.Mutex                           // held while the path secret is changed
+	lent       atomic.Pointer[homeassistant.Broker] // what the host said of the broker
+	metrics    *metrics.Set
+	counts     refusals
+	keys       []string // the names of all variables
+	hookAddr   string   // of the hook listener
+	knocks     knocks
+	found      findings
+	inspector  inspector
+	rehearsals rehearsals
+	commits    histogram // of the journal
+	publishes  histogram // from a webhook's arrival until the broker had what it changed
 
 	replaying sync.Mutex // held while deliveries are decoded anew
 
@@ -175,7 +176,7 @@ func (a *App) build(ctx context.Context) {
 		a.log.Warn().Str("source", "equiwatt").Msgf("EQUIWATT_POLL_INTERVAL %s is too often for Equiwatt's limits; asking every 10s", p)
 	}
 	a.openToken(ctx)
-	a.house = &house{journal: a.journal, clock: a.clock}
+	a.house = &house{journal: a.journal, clock: a.clock, rehearsed: func(key string, at time.Time) { a.rehearsals.reach(key, stageKnown, at) }}
 	var asked []string
 	for _, s := range a.sources {
 		if s.open != nil {
@@ -252,12 +253,16 @@ func (a *App) newPublisher(ctx context.Context) *homeassistant.Publisher {
 		Step:     a.house.step,
 		Now:      a.clock.Now,
 		Bridge:   a.bridge,
-		Mark:     a.house.mark,
+		Mark:     a.mark,
 		Stepped:  a.spoken,
 		Spoken:   a.arrived,
 		Command: func(ctx context.Context, source, subject, command, payload string) {
 			for _, s := range a.sources {
-				if s.name == source && s.command != nil {
+				switch {
+				case s.name != source:
+				case command == "rehearse" && s.stage != nil:
+					_ = a.Rehearse(ctx, source, subject, minutesOf(payload)) // the source is on, and the minutes are right
+				case s.command != nil:
 					s.command(ctx, a, s, subject, command, payload)
 				}
 			}

@@ -17,6 +17,7 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/pkg/intake"
 	"github.com/grid2mqtt/grid2mqtt/pkg/state"
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/capacitor"
+	"github.com/grid2mqtt/grid2mqtt/pkg/web"
 )
 
 // garage is Capacitor at work: what its API is asked, how its webhooks are
@@ -53,8 +54,8 @@ func (c Config) capacitor() source {
 	s := source{
 		name: "capacitor", title: "Capacitor", on: on, missing: missing, warns: g.warns, open: g.open,
 		hooks:   intake.Source{Name: "capacitor", Limit: 64 << 10, Observe: g.observe, Decode: func(d event.Delivery) []event.Event { return g.decode.Decode(d) }},
-		command: g.command,
-		byHand:  "Capacitor's webhooks are registered at its API: from here with its API key (CAPACITOR_API_KEY).",
+		command: g.command, stage: stageConnector, signature: g.sealed,
+		byHand: "Capacitor's webhooks are registered at its API: from here with its API key (CAPACITOR_API_KEY).",
 	}
 	if c.Capacitor.Enforce() {
 		s.hooks.Verify = g.verify
@@ -216,6 +217,22 @@ func (g *garage) warns() string {
 		return ""
 	}
 	return "Capacitor's webhooks are not proven yet: no header of theirs was seen to verify CAPACITOR_SECRET, so they are believed by their address alone."
+}
+
+// sealed tells, as a step of the self-check, whether webhooks are proven.
+func (g *garage) sealed(a *App) (state, reason, remedy string) {
+	s, known := g.signature()
+	switch {
+	case g.config.Secret == "":
+		return web.Skipped, "CAPACITOR_SECRET is not set: webhooks are believed by their address alone.", ""
+	case known && g.config.Enforce():
+		return web.Passed, "", ""
+	case known:
+		return web.Passed, "The header " + s.Header + " proves them; CAPACITOR_SIGNATURE=enforce refuses those without it.", ""
+	case a.heardAt(capacitor.Source).IsZero():
+		return web.Waiting, "No webhook of Capacitor has come yet.", ""
+	}
+	return web.Waiting, "No header of Capacitor's webhooks was seen to verify CAPACITOR_SECRET: they are believed by their address alone.", ""
 }
 
 // signature is how webhooks were seen to be proven.

@@ -28,6 +28,12 @@ func (g *garage) command(ctx context.Context, a *App, s source, subject, command
 		g.log().Warn().Str("subject", subject).Msg(command + " is a command to a connector, and this is none")
 		return
 	}
+	if connector.Rehearsal && !connector.Running { // no call is made of a play
+		if command == "stop" {
+			_ = a.Rehearse(ctx, s.name, "", 0) // it is on, and it rehearses
+		}
+		return
+	}
 	go func() { // calls take long, and other commands are not to wait for them
 		text := fmt.Sprintf("%s/%d", connector.Charger, connector.ID)
 		now := a.clock.Now()
@@ -43,6 +49,22 @@ func (g *garage) command(ctx context.Context, a *App, s source, subject, command
 		g.tell(g.note("command", accepted))
 		s.poll.poller.Look()
 	}()
+}
+
+// stageConnector is the connector on which a charge is rehearsed: a free one,
+// else one where nothing is charged.
+func stageConnector(v state.Source) (on *state.Device) {
+	for _, d := range v.Devices {
+		c, ok := d.State.(*state.Connector)
+		switch {
+		case !ok || c.Running || c.Charging != nil && *c.Charging:
+		case c.Status == "Available":
+			return d
+		case on == nil:
+			on = d
+		}
+	}
+	return on
 }
 
 // carryOut makes the calls of a command, which may use what is kept of the

@@ -64,13 +64,13 @@ func (a *App) signed(s source) (step web.Step, ok bool) {
 	spurned, _ := a.spurned.Load(s.name)
 	last := a.heardAt(s.name)
 	switch {
-	case s.signature != nil:
-		step.State, step.Reason, step.Remedy = s.signature(a)
-	case s.hooks.Verify == nil:
+	case s.signature == nil && s.hooks.Verify == nil:
 		return step, false
 	case spurned != nil && spurned.(time.Time).After(last):
 		step.State, step.Reason = web.Failed, s.title+"'s last webhook came with a wrong signature, and was refused."
 		step.Remedy = "Compare " + a.variable(s, "_SECRET", "_TOKEN") + " with the one at " + s.title + "."
+	case s.signature != nil:
+		step.State, step.Reason, step.Remedy = s.signature(a)
 	case last.IsZero():
 		step.State, step.Reason = web.Waiting, "No signed webhook of "+s.title+" has come yet."
 	}

@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/intake"
+	"github.com/grid2mqtt/grid2mqtt/pkg/state"
 	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/ecomon"
 )
 
@@ -17,6 +19,7 @@ func (c Config) ecomon() source {
 	s := source{
 		name: "ecomon", title: "Ecomon", on: on, missing: missing, warning: c.Ecomon.Warning(),
 		hooks:  intake.Source{Name: "ecomon", Limit: 64 << 10, Verify: c.Ecomon.Verify, Decode: ecomon.Decode},
+		stage:  stageReader,
 		byHand: "Ecomon's webhooks are set up in its Playground, or from here with its API key (ECOMON_API_KEY).",
 	}
 	if c.Ecomon.Unsigned {
@@ -30,6 +33,18 @@ func (c Config) ecomon() source {
 		}
 	}
 	return s
+}
+
+// stageReader is the reader on which an alert is rehearsed: the one with the
+// newest alert of those that no alert holds of.
+func stageReader(v state.Source) (on *state.Device) {
+	var last time.Time
+	for _, d := range v.Devices {
+		if r, ok := d.State.(*state.Reader); ok && !r.Warning && (on == nil || r.LastAlert.After(last)) {
+			on, last = d, r.LastAlert
+		}
+	}
+	return on
 }
 
 // ecomonClerk manages Ecomon's alerts and their webhooks.

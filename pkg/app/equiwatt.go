@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
@@ -18,8 +16,8 @@ func (c Config) equiwatt() source {
 	s := source{
 		name: "equiwatt", title: "Equiwatt", on: on, missing: missing,
 		hooks:   intake.Source{Name: "equiwatt", Kinds: []string{"started", "ended"}, Limit: 64 << 10, Decode: equiwatt.Decode},
-		command: equiwattCommand,
-		byHand:  "Equiwatt's webhooks are set up in its app: API Integration, Webhook, Add a URL. The page shows both URLs.",
+		command: equiwattCommand, stage: func(v state.Source) *state.Device { return nil },
+		byHand: "Equiwatt's webhooks are set up in its app: API Integration, Webhook, Add a URL. The page shows both URLs.",
 		// What is empty is not said. The names of the variables are shown in the vendor's app only.
 		template: "{\n  \"event_started\": \"\",\n  \"event_finished\": \"\",\n  \"duration\": \"\",\n  \"direction\": \"\"\n}",
 	}
@@ -52,34 +50,9 @@ func (c Config) equiwattRules() *state.EquiwattRules {
 	}
 }
 
-// equiwattCommand carries out "refresh" and "rehearse"; others are unknown.
+// equiwattCommand carries out "refresh"; others are unknown.
 func equiwattCommand(ctx context.Context, a *App, s source, subject, command, payload string) {
-	switch {
-	case subject != "":
-	case command == "refresh":
-		if s.poll != nil {
-			s.poll.poller.AskNow()
-		}
-	case command == "rehearse":
-		minutes, err := strconv.Atoi(strings.TrimSpace(payload))
-		if err != nil || minutes < 0 || minutes > 240 {
-			minutes = 5
-		}
-		a.rehearse(ctx, minutes)
-	}
-}
-
-// rehearse begins a rehearsal, sets the length of the running one anew, or with
-// zero minutes ends it.
-func (a *App) rehearse(ctx context.Context, minutes int) {
-	now := a.clock.Now()
-	e := event.Event{
-		Source: "equiwatt", Key: "rehearsal/" + strconv.FormatInt(now.UnixNano(), 10), By: event.Rehearsal, At: now, Seen: now,
-		Window: &event.Window{Start: now, End: now.Add(time.Duration(minutes) * time.Minute), Running: minutes > 0},
-	}
-	d := event.Delivery{Received: now, Source: "equiwatt", Kind: "rehearse", Via: event.ViaCommand, Body: []byte(strconv.Itoa(minutes))}
-	if _, err := a.append(ctx, d, []event.Event{e}); err != nil {
-		a.house.tell(e) // a rehearsal is worth having without a disk, too
-		a.publisher.Wake()
+	if subject == "" && command == "refresh" && s.poll != nil {
+		s.poll.poller.AskNow()
 	}
 }

@@ -22,6 +22,8 @@ type house struct {
 	journal *journal.Journal
 	clock   *intake.Clock
 
+	rehearsed func(key string, at time.Time) // hears of a rehearsal that was applied; nil: nobody does
+
 	mu    sync.Mutex
 	fold  *state.Fold
 	past  past
@@ -113,16 +115,23 @@ func (h *house) step() (state.View, bool) {
 	}
 	switch {
 	case len(h.queue) > 0:
-		h.fold.Apply(h.queue[0])
+		h.apply(h.queue[0])
 		h.past.apply(h.queue[0])
 		h.seq = h.queue[0].Seq
 		h.queue = h.queue[1:]
 	case len(h.told) > 0:
-		h.fold.Apply(h.told[0])
+		h.apply(h.told[0])
 		h.told = h.told[1:]
 	}
 	h.fold.SetSkew(h.clock.Skew())
 	return h.fold.View(h.clock.Now()), len(h.queue) > 0 || len(h.told) > 0
+}
+
+func (h *house) apply(e event.Event) {
+	h.fold.Apply(e)
+	if e.By == event.Rehearsal && h.rehearsed != nil {
+		h.rehearsed(e.Key, h.clock.Now())
+	}
 }
 
 // tell takes an event that the journal does not keep.

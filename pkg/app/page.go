@@ -28,7 +28,7 @@ func (a *App) page(ctx context.Context) web.Page {
 	v := a.house.view()
 	p := web.Page{
 		View: v, Version: a.host.Version, Zone: a.zone(), Broker: a.publisher.Trouble(), Problems: a.problems(v),
-		PublicURL: a.config.PublicURL != "", Refused: a.refusals(), Rotation: a.rotation(),
+		PublicURL: a.config.PublicURL != "", Refused: a.refusals(), Rotation: a.rotation(), Rehearsal: a.rehearsal(v),
 	}
 	for _, s := range a.table {
 		p.Sources = append(p.Sources, a.shown(s, v))
@@ -122,6 +122,9 @@ func (a *App) command(ctx context.Context, c web.Command) ([]string, error) {
 		}
 		return []string{"PowerResponse's next challenge is answered until " + until.In(a.zone()).Format("15:04") + "."}, nil
 	}
+	if c.Name == "rehearse" {
+		return nil, a.Rehearse(ctx, c.Source, "", minutesOf(c.Payload))
+	}
 	for _, s := range a.sources {
 		switch {
 		case s.name != c.Source:
@@ -142,6 +145,9 @@ func (a *App) command(ctx context.Context, c web.Command) ([]string, error) {
 func (a *App) actions(s source) (list []web.Action) {
 	if s.poll != nil {
 		list = append(list, web.Action{Label: "Ask now", Tip: "Asks " + s.title + "'s cloud, within its limits", Name: "refresh"})
+	}
+	if s.stage != nil && s.name != "equiwatt" { // whose rehearsal is on the page itself
+		list = append(list, web.Action{Label: "Rehearse", Tip: "Pretends for five minutes, marked, and calls nobody at " + s.title, Name: "rehearse", Payload: "5"})
 	}
 	if s.name == "powerresponse" {
 		list = append(list, web.Action{Label: "Enrol the webhook", Tip: "Answers PowerResponse's challenge within the next ten minutes", Name: "enrol"})

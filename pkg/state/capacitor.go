@@ -34,6 +34,10 @@ type Connector struct {
 	SessionID     string
 	Running       bool   // the session goes on, as far as is known
 	StopReason    string // empty: it runs, or not told
+
+	// Rehearsal: a household rehearses here. Where nothing is charged as well,
+	// the status and the session are part of the play, but no energy is.
+	Rehearsal bool
 }
 
 // Chargers is Capacitor itself: its quota, and where what names no charger is
@@ -64,6 +68,8 @@ type chargers struct {
 	subject func(source, id, plain string) string
 	link    link
 	moments moments
+	play    *rehearsal // the newest
+	stage   *socket    // … and where; nil: on Capacitor itself
 
 	boxes   map[string]*box
 	charges map[string]*charge // by the transaction's number
@@ -157,8 +163,12 @@ func (q *chargers) apply(e event.Event, news bool) {
 		}
 		return
 	}
-	if e.By == event.API && e.Notice != nil {
+	switch {
+	case e.By == event.API && e.Notice != nil:
 		q.noted(e)
+		return
+	case e.By == event.Rehearsal:
+		q.rehearse(e, news)
 		return
 	}
 	var f chargeFacts
@@ -280,6 +290,10 @@ func (q *chargers) view(now time.Time) (Source, time.Time) {
 	s.Due, s.Flying, at = q.moments.due(now)
 	next = earliest(next, at)
 	next = earliest(next, q.age(now))
+	s.Rehearsal, at = q.play.at(now)
+	if next = earliest(next, at); q.play.turned(now) && q.stage != nil {
+		q.touch(q.stage)
+	}
 	if len(q.changed) > 0 {
 		q.devices = slices.Clone(q.devices)
 		for _, c := range q.changed {
@@ -350,6 +364,9 @@ func (q *chargers) prune(now time.Time) {
 // step dates anew what this machine's clock dated wrongly: what this process
 // heard, and what the vendor gave no time of.
 func (q *chargers) step(s Step, live bool) {
+	if q.play != nil && q.play.seq > s.Since {
+		q.moments.retime(q.play, s.By)
+	}
 	if !live {
 		return
 	}

@@ -180,6 +180,9 @@ func (q *chargers) tellCharge(x *charge, e event.Event, f chargeFacts, s *saying
 	}
 	switch f.Event {
 	case "transaction.started":
+		if x.socket != nil && x.socket == q.stage {
+			q.moments.cut(q.play, earliest(e.At, e.Seen)) // this is no rehearsal any more
+		}
 		if !x.over {
 			x.opener, s.Opens = s.ID, true
 		}

@@ -49,6 +49,7 @@ type socket struct {
 	at     time.Time
 	said   string // the id of its status's moment
 	charge *charge
+	play   *rehearsal // on which it is the stage; nil: none
 }
 
 func (q *chargers) box(id string) *box {
@@ -256,5 +257,18 @@ func (n *socket) show() any {
 	if x := n.charge; x != nil {
 		c.SessionEnergy, c.SessionStart, c.SessionID, c.StopReason, c.Running = x.energy(), x.start, x.id, x.reason, !x.over
 	}
+	if n.play != nil && n.play.live {
+		n.pretend(c)
+	}
 	return c
+}
+
+// pretend shows a charge that is rehearsed, where none runs. Its energy would
+// stay in a household's statistics, so it has none.
+func (n *socket) pretend(c *Connector) {
+	if c.Rehearsal = true; c.Running || c.Charging != nil && *c.Charging {
+		return
+	}
+	c.Status, c.Plugged, c.Charging = "Charging", new(true), new(true)
+	c.SessionStart, c.SessionID, c.StopReason = n.play.Start, "rehearsal", ""
 }

@@ -20,6 +20,10 @@ type Reader struct {
 	Projection  *float64 // of the whole hour, by the alert at its half
 	Remaining   *float64 // Limit less Consumption
 	LastAlert   time.Time
+
+	// Rehearsal: a household rehearses here. Where no alert holds as well, all
+	// of the above but LastAlert is part of the play.
+	Rehearsal bool
 }
 
 // Readers is Ecomon itself, where what names no reader is said.
@@ -32,6 +36,7 @@ type readers struct {
 	moments moments
 	all     []*reader // in the order in which they came
 	by      map[string]*reader
+	play    *rehearsal // the newest
 
 	devices []*Device // as they were last shown
 }
@@ -78,6 +83,10 @@ func Warns(code string) bool {
 }
 
 func (q *readers) apply(e event.Event, news bool) {
+	if e.By == event.Rehearsal && e.Window != nil {
+		q.rehearse(e, news)
+		return
+	}
 	if e.Notice == nil {
 		return
 	}
@@ -99,6 +108,38 @@ func (q *readers) apply(e event.Event, news bool) {
 		return
 	}
 	q.moments.say(news, m, e.At, e.At.Add(remember))
+}
+
+// rehearse plays an alert on a reader that is known, else on Ecomon itself.
+func (q *readers) rehearse(e event.Event, news bool) {
+	m := Moment{Source: "ecomon", Type: "limit_warning", Fields: map[string]any{"rehearsal": true, "kind": "rehearsal"}}
+	if r := q.by[e.Subject]; r != nil {
+		m.Subject, r.changed = r.device.Subject, true
+		s := played(r.state(e.At))
+		m.Fields["limit"], m.Fields["consumption"], m.Fields["projection"], m.Fields["remaining"] = s.Limit, s.Consumption, s.Projection, s.Remaining
+	}
+	over := Moment{Source: m.Source, Subject: m.Subject, Type: "cleared", Fields: map[string]any{"rehearsal": true}}
+	was := q.play
+	q.play = q.moments.rehearse(was, e, news, m.Subject, m, over)
+	for _, r := range q.all {
+		r.changed = r.changed || was != nil && r.device.Subject == was.Subject
+	}
+}
+
+// played is a reader on which an alert is rehearsed: the limit as it is known,
+// else one of 5 kWh, of which a tenth is left.
+func played(s *Reader) *Reader {
+	if s.Rehearsal = true; s.Warning {
+		return s
+	}
+	limit := 5000.0
+	if s.Limit != nil {
+		limit = *s.Limit
+	}
+	used := 0.9 * limit
+	left := limit - used
+	s.Warning, s.Limit, s.Consumption, s.Remaining = true, &limit, &used, &left
+	return s
 }
 
 func (q *readers) reader(id string) *reader {
@@ -123,6 +164,9 @@ func (q *readers) warn(r *reader, e event.Event, m Moment, news bool) {
 	r.alert.take(e)
 	if e.Quiet {
 		return
+	}
+	if q.play != nil && q.play.Subject == r.device.Subject {
+		q.moments.cut(q.play, e.At) // this is no rehearsal any more
 	}
 	state := r.state(e.At)
 	m.Type = "limit_warning"
@@ -192,17 +236,24 @@ func (q *readers) view(now time.Time) (Source, time.Time) {
 	s := Source{Name: "ecomon"}
 	var next time.Time
 	s.Due, s.Flying, next = q.moments.due(now)
+	running, end := q.play.at(now)
+	s.Rehearsal, next = running, earliest(next, end)
+	turned := q.play.turned(now)
 	fresh := false // devices is a list that nobody else has
 	for i, r := range q.all {
 		lit := now.Before(r.until)
 		if lit {
 			next = earliest(next, r.until)
 		}
-		if r.shown != nil && lit == r.lit && !r.changed {
+		onStage := q.play != nil && q.play.Subject == r.device.Subject
+		if r.shown != nil && lit == r.lit && !r.changed && !(turned && onStage) {
 			continue
 		}
-		d := r.device
-		d.State = r.state(now)
+		d, state := r.device, r.state(now)
+		if running != nil && onStage {
+			state = played(state)
+		}
+		d.State = state
 		r.shown, r.lit, r.changed = &d, lit, false
 		if !fresh {
 			q.devices, fresh = slices.Clone(q.devices), true
@@ -225,6 +276,9 @@ func (q *readers) prune(now time.Time) { q.moments.prune(now) }
 
 // step dates anew what came since the clock was wrong, and with it its hour.
 func (q *readers) step(s Step, _ bool) {
+	if q.play != nil && q.play.seq > s.Since {
+		q.moments.retime(q.play, s.By)
+	}
 	for _, r := range q.all {
 		if r.lastSeq > s.Since {
 			move(s.By, &r.last)

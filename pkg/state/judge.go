@@ -224,6 +224,9 @@ func (q *equivents) view(now time.Time) (Source, time.Time) {
 	running := q.running(now)
 	rehearsing := q.rehearsal != nil && now.Before(q.rehearsal.end)
 	v.Rehearsal = rehearsing
+	if rehearsing {
+		s.Rehearsal = &Rehearsal{ID: q.rehearsal.id, Start: q.rehearsal.start, End: q.rehearsal.end}
+	}
 	active := running != nil || rehearsing
 	if active || q.known() && (q.rules.Believe || !q.link.stale(now)) {
 		v.Active = &active

@@ -18,6 +18,8 @@ type Source struct {
 	Due    []Moment // what is to be said now, in this order
 	Flying bool     // something was sent and has not arrived yet
 
+	Rehearsal *Rehearsal // the one that runs; nil: none does
+
 	// Asks is what decides what its API is asked next: a pointer to a type of
 	// the vendor's file, another one where that changed. Nil: nothing.
 	Asks any
