@@ -150,3 +150,24 @@ func multiply(t *testing.T, journal string, n int) {
 		INSERT INTO deliveries (id, received, `+list+`) SELECT d.id + i, d.received, `+list+` FROM (SELECT * FROM deliveries LIMIT 1) d, n`, n-1)
 	must(t, err)
 }
+
+// TestPageCounts as the server does, so that nothing jumps when it renews.
+func TestPageCounts(t *testing.T) {
+	t.Parallel()
+	page, _ := emptyHouse(t)
+	p, err := browser.Open(limit(t, 5*time.Minute), 1280, 800)
+	need(t, err)
+	defer func() { must(t, p.Close()) }()
+	must(t, p.Go(page))
+	for ago, want := range map[time.Duration]string{
+		0: "just now", 999 * time.Millisecond: "just now", time.Second: "1 s ago", 59900 * time.Millisecond: "59 s ago", time.Minute: "1 min ago", 3599 * time.Second: "59 min ago",
+		time.Hour: "1 h ago", 90*time.Minute + time.Second: "1 h 30 min ago", 47 * time.Hour: "47 h ago", 50 * time.Hour: "2 days ago", -26 * time.Second: "in 26 s", -90 * time.Minute: "in 1 h 30 min",
+	} {
+		if got, err := browser.Ask[string](p, fmt.Sprintf("relative(%d, false)", ago.Milliseconds())); err != nil || got != want {
+			t.Errorf("%v: %q, %v; want %q", ago, got, err, want)
+		}
+	}
+	if got, err := browser.Ask[string](p, "relative(1, true)"); err != nil || got != "now" {
+		t.Errorf("what is due is %q, %v", got, err)
+	}
+}

@@ -122,3 +122,11 @@ func (p *Page) do(steps ...chromedp.Action[chromedp.Void]) error {
 	_, err := run(p, chromedp.Steps(steps...))
 	return err
 }
+
+// Scripts says whether pages may run scripts, from the next page on.
+func (p *Page) Scripts(on bool) error {
+	return p.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
+		return err
+	}))
+}

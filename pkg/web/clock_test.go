@@ -63,6 +63,21 @@ func TestInstants(t *testing.T) {
 	}
 }
 
+// The page counts on by itself in these words, see page.js.
+func TestRelative(t *testing.T) {
+	for ago, want := range map[time.Duration]string{
+		0: "just now", 999 * time.Millisecond: "just now", time.Second: "1 s ago", 59900 * time.Millisecond: "59 s ago", time.Minute: "1 min ago", 3599 * time.Second: "59 min ago",
+		time.Hour: "1 h ago", 90*time.Minute + time.Second: "1 h 30 min ago", 47 * time.Hour: "47 h ago", 50 * time.Hour: "2 days ago", -26 * time.Second: "in 26 s", -90 * time.Minute: "in 1 h 30 min",
+	} {
+		if got := (instant{t: noon.Add(-ago), now: noon}).Relative(); got != want {
+			t.Errorf("%v: %q, want %q", ago, got, want)
+		}
+	}
+	if got := (instant{t: noon.Add(-time.Millisecond), now: noon}).Due(); got != "now" {
+		t.Errorf("what is due is %q", got)
+	}
+}
+
 func TestZoneName(t *testing.T) {
 	for name, want := range map[string]string{
 		"Europe/London":     "Europe/London, now GMT (UTC+00:00)",
