@@ -26,7 +26,7 @@ func meterDevice(id string) device {
 		entities: []entity{
 			{key: "newest_interval", platform: "sensor", name: "Newest half hour", class: "timestamp", icon: "mdi:clock-check-outline"},
 			// It comes late, so Home Assistant must not make statistics of it.
-			{key: "last_day_energy", platform: "sensor", name: "Energy of the last complete day", class: "energy", unit: "kWh", precision: new(2), icon: "mdi:home-lightning-bolt-outline"},
+			{key: "last_day_energy", platform: "sensor", name: "Last day's energy", class: "energy", unit: "kWh", precision: new(2), icon: "mdi:home-lightning-bolt-outline"},
 			{key: "last_day", platform: "sensor", name: "Last complete day", class: "date", icon: "mdi:calendar-check"},
 			{key: "event", platform: "event", name: "Event", icon: "mdi:bell-ring-outline"},
 			{key: "gaps", platform: "sensor", name: "Missing half hours", icon: "mdi:chart-gantt", category: "diagnostic"},
