@@ -267,27 +267,30 @@ func (p *Publisher) say(v state.View, more bool) {
 		p.gate.repeatAt = time.Time{}
 		p.describe(v)
 	}
-	p.update(p.Names.bridgeState(p.bridge(v), p.About))
 	for _, s := range v.Sources {
 		p.change(s)
 	}
 	due := v.Due()
-	if !open && len(due) > 0 {
-		return
-	}
-	for _, m := range due {
-		if !p.inFlight[m.ID] {
-			p.tell(m)
+	if open {
+		for _, m := range due {
+			if !p.inFlight[m.ID] {
+				p.tell(m)
+			}
 		}
 	}
-	p.fenceAt(v.Seq)
+	// What is wrong with us can wait for what is going on.
+	p.update(p.Names.bridgeState(p.bridge(v), p.About))
+	if open || len(due) == 0 {
+		p.fenceAt(v.Seq)
+	}
 }
 
 func (p *Publisher) tell(m state.Moment) {
 	now, topic := p.Now(), p.Names.Event(m.Source, m.Subject)
 	p.inFlight[m.ID] = true
-	p.Mark(m.ID, state.Sent, now)
-	p.follow(pending{token: p.client.Publish(topic, 1, false, moment(m, now)), topic: topic, moment: m.ID})
+	token := p.client.Publish(topic, 1, false, moment(m, now))
+	p.Mark(m.ID, state.Sent, now) // it goes to the disk some time later in any case
+	p.follow(pending{token: token, topic: topic, moment: m.ID})
 	p.Log.Info().Str("vendor", m.Source).Time("occurred", m.Occurred).Msg("said: " + m.Type)
 }
 

@@ -19,8 +19,9 @@ const spokenWithin = time.Minute
 const maxUnspoken = 1024
 
 type unspoken struct {
-	delivery event.Delivery // its body left out
-	last     int64          // the Seq of the last of its events
+	delivery, last int64 // ids of the delivery, and of the last of its events
+	received       time.Time
+	source, via    string
 }
 
 // toSpeak notes what there is to be spoken of, before anybody can.
@@ -31,33 +32,39 @@ func (j *Journal) toSpeak(group []*request) {
 		if r.stored.Delivery == 0 || len(r.stored.Events) == 0 {
 			continue
 		}
-		d := r.delivery
-		d.ID, d.Header, d.Query, d.Body = r.stored.Delivery, nil, "", nil
-		j.unspoken = append(j.unspoken, unspoken{d, r.stored.Events[len(r.stored.Events)-1].Seq})
+		last := r.stored.Events[len(r.stored.Events)-1].Seq
+		j.unspoken = append(j.unspoken, unspoken{r.stored.Delivery, last, r.delivery.Received, r.delivery.Source, r.delivery.Via})
 	}
-	if more := len(j.unspoken) - maxUnspoken; more > 0 {
-		j.unspoken = append([]unspoken(nil), j.unspoken[more:]...)
+	j.forgetUnspoken(len(j.unspoken) - maxUnspoken)
+}
+
+// forgetUnspoken drops the first n. The caller holds mu.
+func (j *Journal) forgetUnspoken(n int) {
+	if n <= 0 {
+		return
+	}
+	clear(j.unspoken[:n]) // what follows stays where it is: to move it costs more than all else
+	if j.unspoken = j.unspoken[n:]; len(j.unspoken) == 0 {
+		j.unspoken = nil
 	}
 }
 
 // Spoken notes when the broker had all that the events up to a Seq changed, and
-// returns the deliveries they came with; without a time there was nothing that
-// they changed. It does not wait, and what was noted in the last minute may get
+// returns the deliveries they came with, in a few words; without a time there
+// was nothing that they changed. It does not wait, and what was noted in the last minute may get
 // lost.
 func (j *Journal) Spoken(seq int64, at time.Time) []event.Delivery {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n := sort.Search(len(j.unspoken), func(i int) bool { return j.unspoken[i].last > seq })
-	done := j.unspoken[:n]
-	j.unspoken = j.unspoken[n:]
+	defer j.forgetUnspoken(n)
 	if n == 0 || at.IsZero() || !storable(at) {
 		return nil
 	}
 	list := make([]event.Delivery, 0, n)
-	for _, u := range done {
-		u.delivery.Spoken = at
-		list = append(list, u.delivery)
-		j.pending.spoken[u.delivery.ID] = at.UnixNano()
+	for _, u := range j.unspoken[:n] {
+		list = append(list, event.Delivery{ID: u.delivery, Received: u.received, Source: u.source, Via: u.via, Spoken: at})
+		j.pending.spoken[u.delivery] = at.UnixNano()
 	}
 	if !j.toldSoon {
 		j.toldSoon = true
