@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/grid2mqtt/grid2mqtt/e2e/hass"
 	"github.com/grid2mqtt/grid2mqtt/e2e/observer"
 	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
 )
@@ -274,45 +273,4 @@ func TestKeyRotated(t *testing.T) {
 		t.Error("the log tells the new key")
 	}
 	v.honest(t)
-}
-
-// TestMetersAtHome is what a real Home Assistant makes of a meter.
-func TestMetersAtHome(t *testing.T) {
-	t.Parallel()
-	const id = "6514167223E3D1424BF82742"
-	vendor := simulator.NewOpenvolt(voltKey, nil)
-	url, err := vendor.Open("127.0.0.1:0")
-	must(t, err)
-	t.Cleanup(func() { must(t, vendor.Close()) })
-	midnight := time.Now().Add(-time.Hour).UTC().Truncate(24 * time.Hour)
-	yesterday := midnight.AddDate(0, 0, -1)
-	vendor.Connect(id)
-	vendor.Fill(id, yesterday.AddDate(0, 0, -2), midnight)
-	vendor.Correct(id, yesterday, midnight, 0.125)
-	vendor.Miss(id, yesterday.AddDate(0, 0, -1), yesterday, "missing")
-	h := openHouse(t)
-	m := h.settleIn(t, "grid2mqtt", map[string]string{"OPENVOLT_API_KEY": voltKey, "OPENVOLT_URL": url, "TZ": "UTC"})
-	h.quietly(t, "a meter", func(t *testing.T) {
-		m.open(t)
-		isCatalogue(t, h, "openvolt")
-		entity := func(platform, key string) string { return platform + ".openvolt_" + strings.ToLower(id) + "_" + key }
-		h.shows(t, map[string]string{
-			entity("sensor", "newest_interval"): midnight.Add(-30 * time.Minute).Format("2006-01-02T15:04:05-07:00"),
-			entity("sensor", "last_day"):        yesterday.Format(time.DateOnly), entity("sensor", "last_day_energy"): "6",
-			entity("sensor", "gaps"): "48", entity("sensor", "status"): "active", entity("event", "event"): "unknown", "event.openvolt_event": "unknown",
-		})
-		vendor.Subscribe(m.app.Hooks + "/hook/openvolt/" + hookToken)
-		vendor.Fill(id, yesterday.AddDate(0, 0, -1), yesterday)
-		for _, r := range vendor.Deliver(limit(t, patience), simulator.InOrder) {
-			if r.Status != http.StatusOK {
-				t.Errorf("%+v", r)
-			}
-		}
-		h.becomes(t, entity("sensor", "gaps"), "0")
-		s, err := h.hass.WaitState(limit(t, 20*time.Second), entity("event", "event"), func(s hass.State) bool { return s.State != "unknown" })
-		must(t, err)
-		if s.Attributes["event_type"] != "meter_data_received" {
-			t.Errorf("%+v", s)
-		}
-	})
 }
