@@ -72,6 +72,7 @@ type App struct {
 	keys       []string // the names of all variables
 	hookAddr   string   // of the hook listener
 	knocks     knocks
+	verdict    verdict
 	found      findings
 	inspector  inspector
 	rehearsals rehearsals

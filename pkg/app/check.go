@@ -114,6 +114,40 @@ func (a *App) stepsOf(v state.View) []web.Step {
 	return list
 }
 
+// setupEvery is how often the steps are looked at for the bridge: they cost
+// 20 µs, and many webhooks a second are no reason to pay that for each.
+const setupEvery = 250 * time.Millisecond
+
+// verdict is what the bridge last said of the steps.
+type verdict struct {
+	mu         sync.Mutex
+	at         time.Time
+	name, text string
+	later      bool // the publisher will be woken to look again
+}
+
+// setup is what the bridge says of the steps: no older than setupEvery, or it
+// will be said anew soon.
+func (a *App) setup(v state.View) (name, text string) {
+	w := &a.verdict
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case time.Since(w.at) >= setupEvery:
+		w.name, w.text = setup(a.stepsOf(v))
+		w.at = time.Now()
+	case !w.later:
+		w.later = true
+		time.AfterFunc(setupEvery, func() {
+			w.mu.Lock()
+			w.later = false
+			w.mu.Unlock()
+			a.publisher.Wake()
+		})
+	}
+	return w.name, w.text
+}
+
 // setup is what the bridge says of the steps: "ok", or the name of the first
 // that is broken; and what it is, or what is waited for.
 func setup(steps []web.Step) (name, text string) {

@@ -207,7 +207,7 @@ func (a *App) problems(v state.View) []string {
 
 func (a *App) bridge(v state.View) homeassistant.Bridge {
 	b := homeassistant.Bridge{Problems: a.problems(v), Skew: v.Skew}
-	b.Setup, b.SetupText = setup(a.stepsOf(v))
+	b.Setup, b.SetupText = a.setup(v)
 	for _, s := range a.sources {
 		b.Sources = append(b.Sources, s.name)
 	}
