@@ -227,6 +227,8 @@ func rehearsal(t *testing.T, v *visitor) {
 	v.press(t, "#now button", "Rehearse")
 	v.shows(t, "#now h2", "A rehearsal is running")
 	v.shows(t, "#now", "in 2 min")
+	v.shows(t, "#rehearsal li.done", "The broker")
+	v.shows(t, "#rehearsal li.next", "Home Assistant")
 	v.rig.says(t, mark, "rehearsal_started")
 	v.press(t, "#now button", "Stop")
 	v.shows(t, "#now h2", "Nothing is running")

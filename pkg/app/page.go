@@ -150,7 +150,7 @@ func (a *App) actions(s source) (list []web.Action) {
 		list = append(list, web.Action{Label: "Rehearse", Tip: "Pretends for five minutes, marked, and calls nobody at " + s.title, Name: "rehearse", Payload: "5"})
 	}
 	if s.name == "powerresponse" {
-		list = append(list, web.Action{Label: "Enrol the webhook", Tip: "Answers PowerResponse's challenge within the next ten minutes", Name: "enrol"})
+		list = append(list, web.Action{Label: "Answer the challenge", Tip: "Answers PowerResponse's challenge within the next ten minutes", Name: "enrol", Hook: true})
 	}
 	r := s.registrar
 	if r == nil || a.config.PublicURL == "" {
@@ -160,10 +160,10 @@ func (a *App) actions(s source) (list []web.Action) {
 		errand errand
 		action web.Action
 	}{
-		{r.check, web.Action{Label: "Check the webhook", Tip: "Sees whether ours is registered at " + s.title + " as it should be", Name: "check"}},
-		{r.register, web.Action{Label: "Register or repair", Tip: "Registers our webhook at " + s.title + ", once, and mends what is there", Name: "register"}},
-		{r.test, web.Action{Label: "Test", Tip: "Makes " + s.title + " send a test webhook, and waits for it", Name: "test"}},
-		{r.remove, web.Action{Label: "Remove", Tip: "Take our webhook away at " + s.title + "?", Name: "remove", Danger: true}},
+		{r.check, web.Action{Label: "Check", Tip: "Sees whether ours is registered at " + s.title + " as it should be", Name: "check", Hook: true}},
+		{r.register, web.Action{Label: "Register or repair", Tip: "Registers our webhook at " + s.title + ", once, and mends what is there", Name: "register", Hook: true}},
+		{r.test, web.Action{Label: "Test", Tip: "Makes " + s.title + " send a test webhook, and waits for it", Name: "test", Hook: true}},
+		{r.remove, web.Action{Label: "Remove", Tip: "Take our webhook away at " + s.title + "?", Name: "remove", Hook: true, Danger: true}},
 	} {
 		if does.errand != nil {
 			list = append(list, does.action)

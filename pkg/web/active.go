@@ -24,6 +24,8 @@ type going struct {
 type around struct {
 	dispatch, limits, charges int
 
+	rehearsed bool // a source but Equiwatt is rehearsed
+
 	list []going
 }
 
@@ -31,6 +33,10 @@ type around struct {
 func (c clock) around(p Page) (a around) {
 	names := titles(p)
 	for _, s := range p.View.Sources {
+		if r := s.Rehearsal; r != nil && s.Name != "equiwatt" {
+			a.rehearsed = true
+			a.add(going{Title: "Rehearsal of " + names[s.Name], Since: c.at(r.Start), Until: c.at(r.End)}, s.Name)
+		}
 		for _, d := range s.Devices {
 			switch v := d.State.(type) {
 			case *state.Response:
@@ -39,12 +45,13 @@ func (c clock) around(p Page) (a around) {
 					a.add(going{Title: printable(cmp.Or(v.Running.Name, "Dispatch event")), Detail: wish(v.Running.Direction), Since: c.at(v.Running.Start), Until: c.at(v.Running.End)}, s.Name)
 				}
 			case *state.Reader:
-				if v.Warning {
+				// A warning that is only rehearsed comes from no alert of this hour.
+				if v.Warning && !(v.Rehearsal && v.LastAlert.Before(c.now.Truncate(time.Hour))) {
 					a.limits++
 					a.add(going{Title: names[s.Name] + " " + printable(d.ID), Detail: reader(v), Since: c.at(v.LastAlert)}, s.Name)
 				}
 			case *state.Connector:
-				if v.Charging != nil && *v.Charging {
+				if v.Charging != nil && *v.Charging && (!v.Rehearsal || v.Running) {
 					a.charges++
 					if len(a.list) < mostActive {
 						a.add(c.charge(v), s.Name)
@@ -98,7 +105,7 @@ func wish(direction string) string {
 }
 
 // more is how many are not named.
-func (a around) more() int { return a.dispatch + a.limits + a.charges - len(a.list) }
+func (a around) more() int { return max(0, a.dispatch+a.limits+a.charges-len(a.list)) }
 
 // headline answers the first question in one line, and how it looks.
 func (a around) headline(p Page) (words, tone string) {
@@ -119,6 +126,8 @@ func (a around) headline(p Page) (words, tone string) {
 		return "A charger is charging", "charge"
 	case a.charges > 1:
 		return strconv.Itoa(a.charges) + " chargers are charging", "charge"
+	case a.rehearsed:
+		return "A rehearsal is running", "rehearse"
 	case e != nil && e.Active == nil:
 		return "It is not known whether an equivent is running", "unknown"
 	}

@@ -213,7 +213,14 @@ type source struct {
 	Since                            *instant
 	LastPoll, LastHook, NextPoll     *instant
 	Quota                            string
-	Actions                          []Action
+	Actions                          []action
+	Hooks                            bool // some of them are about its webhook
+}
+
+// action is a button of a source.
+type action struct {
+	Action
+	Source string
 }
 
 var healths = map[string]struct{ label, tone string }{
@@ -227,7 +234,11 @@ var healths = map[string]struct{ label, tone string }{
 func (c clock) source(s Source) source {
 	m := source{
 		Name: s.Name, Title: printable(s.Title), On: s.On, Reason: printable(s.Reason), Since: c.at(s.Since), Quota: printable(s.Quota),
-		LastPoll: c.at(s.LastPoll), LastHook: c.at(s.LastHook), NextPoll: c.at(s.NextPoll), Actions: s.Actions,
+		LastPoll: c.at(s.LastPoll), LastHook: c.at(s.LastHook), NextPoll: c.at(s.NextPoll),
+	}
+	for _, a := range s.Actions {
+		m.Actions = append(m.Actions, action{a, s.Name})
+		m.Hooks = m.Hooks || a.Hook
 	}
 	switch {
 	case !s.On && s.Missing == "":

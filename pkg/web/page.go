@@ -61,6 +61,7 @@ type Action struct {
 	Name    string // e.g. "refresh"
 	Payload string //
 	Danger  bool   // it takes something away, so it is asked about first
+	Hook    bool   // it is about the vendor's webhook, so it is folded away with the others
 }
 
 // Hook is an address that a vendor is to post to.

@@ -98,7 +98,7 @@ func situations(t testing.TB) map[string]Page {
 		}),
 		"rotated": with(func(p *Page, e *state.Equivents) {
 			p.Rotation = &Rotation{Until: noon.Add(6 * 24 * time.Hour), Uses: []Use{{"Equiwatt", 2}, {"Ecomon", 1}}, Last: ago(time.Hour)}
-			p.Sources[0].Actions = []Action{{Label: "Ask now", Tip: "Asks Equiwatt's cloud.", Name: "refresh"}, {Label: "Remove the webhook", Tip: "Take the webhook away?", Name: "remove", Payload: "x", Danger: true}}
+			p.Sources[0].Actions = []Action{{Label: "Ask now", Tip: "Asks Equiwatt's cloud.", Name: "refresh"}, {Label: "Remove the webhook", Tip: "Take the webhook away?", Name: "remove", Payload: "x", Danger: true, Hook: true}}
 		}),
 		"pending": with(func(p *Page, e *state.Equivents) {
 			p.Sources[0].LastHook = ago(12 * time.Second)
@@ -133,6 +133,12 @@ func situations(t testing.TB) map[string]Page {
 			p.View.Sources = []state.Source{{Name: "ecomon", Devices: []*state.Device{
 				{Source: "ecomon", State: &state.Readers{}}, {Source: "ecomon", ID: "flat-7", State: &state.Reader{Warning: true, Limit: ptr(5000.), Consumption: ptr(3000.), Projection: ptr(6000.), LastAlert: ago(4 * time.Minute)}}, {Source: "ecomon", ID: "flat-8", State: &state.Reader{}},
 			}}}
+		}),
+		"plays": with(func(p *Page, e *state.Equivents) { // what is rehearsed is nothing that happens
+			p.View.Sources = []state.Source{
+				{Name: "ecomon", Rehearsal: &state.Rehearsal{Start: ago(time.Minute), End: noon.Add(4 * time.Minute)}, Devices: []*state.Device{{Source: "ecomon", ID: "flat-7", State: &state.Reader{Warning: true, Rehearsal: true, Limit: ptr(5000.), LastAlert: ago(25 * time.Hour)}}}},
+				{Name: "capacitor", Devices: []*state.Device{{Source: "capacitor", State: &state.Connector{ID: 1, Charger: "CP-0001", Charging: ptr(true), Rehearsal: true, SessionID: "rehearsal"}}}},
+			}
 		}),
 		"nothing": untouched(),
 	}

@@ -20,6 +20,7 @@ type span struct {
 	Delay        string // how late it was heard of, one sentence or empty
 	begin, until time.Time
 	of           string // as in Source.Name
+	certain      bool   // its end is no plan
 }
 
 // Day is the day on which it began.
@@ -45,7 +46,7 @@ func (c clock) span(s Span, titles map[string]string) *span {
 	m := &span{
 		of: s.Source, Source: cmp.Or(titles[s.Source], printable(s.Source)), Look: look(s.Source),
 		Title: printable(s.Title), Start: c.at(s.Start), End: c.at(s.End), Running: s.Running,
-		Teller: printable(s.Teller), Tip: printable(s.Tip), Delay: delay(s), begin: s.Start, until: s.End,
+		Teller: printable(s.Teller), Tip: printable(s.Tip), Delay: delay(s), begin: s.Start, until: s.End, certain: s.Kind == Alert,
 	}
 	switch {
 	case s.Running:
@@ -104,13 +105,16 @@ func (s span) When() string {
 		return text + " – now"
 	case s.End == nil:
 		return text + " – ?"
-	case s.Running:
+	case s.Running && !s.certain:
 		return text + " – planned " + s.End.t.Format("15:04") + s.End.zone()
 	case s.End.t.Format(dayForm) != s.Day():
 		return text + " – " + s.End.t.Format("Mon 2 Jan 15:04") + s.End.zone()
 	}
 	return text + " – " + s.End.t.Format("15:04") + s.End.zone()
 }
+
+// Planned reports whether its end is a plan.
+func (s span) Planned() bool { return s.Running && s.End != nil && !s.certain }
 
 // Words is all there is to say of it.
 func (s span) Words() string {
