@@ -68,3 +68,13 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+// Of a rehearsal from before a restart nobody knows how far it got.
+func TestARehearsalWithoutStages(t *testing.T) {
+	p := calm(t)
+	p.Rehearsal = &Rehearsal{Source: "ecomon", Title: "Ecomon", Began: noon, End: noon.Add(time.Minute), Running: true}
+	text := get(t, serve(p).Handler(), "/").Body.String()
+	if !strings.Contains(text, "A rehearsal runs") || strings.Contains(text, "reached Home Assistant") {
+		t.Error("it is said to have arrived")
+	}
+}
