@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
@@ -51,7 +52,10 @@ func (c clouds) vendors() []vendor {
 // newClouds makes the vendors, and what the program has to know of them. Every
 // key and every secret is made here, and lasts as long as the demo.
 func newClouds(now time.Time) (c clouds, environ map[string]string) {
-	environ = map[string]string{"EQUIWATT_POLL_INTERVAL": pollInterval.String(), "POWERRESPONSE_TENANT": tenant}
+	environ = map[string]string{
+		"EQUIWATT_POLL_INTERVAL": pollInterval.String(), "POWERRESPONSE_TENANT": tenant,
+		"POWERRESPONSE_EVENT_TYPES": strings.Join(responseTypes(), ","),
+	}
 	secret := func(variable string) string {
 		environ[variable] = "demo-" + rand.Text()
 		return environ[variable]
@@ -89,10 +93,16 @@ func (s *stage) subscribe(secrets map[string]string) {
 		s.equiwatt.Webhook(kind, simulator.Trigger{URL: s.hook("equiwatt") + "/" + kind})
 	}
 	s.ecomon.Limit(simulator.HalfHourAlert, readerID, limit, s.hook("ecomon"))
+	s.ecomon.Prompt(true) // for the test that can be asked for on the page
 	s.openvolt.Subscribe(s.hook("openvolt"))
 	s.capacitor.Hook(s.hook("capacitor"), secrets["CAPACITOR_SECRET"])
 	s.capacitor.Prompt(true) // they go out while the program asks
-	s.powerResponse.Subscribe(s.hook("powerresponse"), simulator.EventCreated, simulator.EventUpdated, simulator.EventCancelled)
+	s.powerResponse.Subscribe(s.hook("powerresponse"), responseTypes()...)
+}
+
+// responseTypes are what PowerResponse tells webhooks of.
+func responseTypes() []string {
+	return []string{simulator.EventCreated, simulator.EventUpdated, simulator.EventCancelled}
 }
 
 // calm ends what a part of the day that went wrong left behind.

@@ -89,7 +89,7 @@ func (d *demo) missed(err error) bool {
 
 // dawn is told when Home Assistant has heard of everything for the first time.
 func (d *demo) dawn(ctx context.Context) error {
-	devices := []string{"Grid2MQTT", "Equiwatt", "Ecomon", "Openvolt", "Capacitor", "PowerResponse"}
+	devices := []string{"Grid2MQTT", "Equiwatt", "Ecomon", "Openvolt", "Capacitor", "PowerResponse", "Capacitor " + chargerID}
 	err := d.until(ctx, patience, func() bool {
 		e := d.known.equiwatt
 		return d.known.met(devices...) && e.Equivent != "" && e.Month != nil && d.known.status == "online"

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"time"
-
-	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
 )
 
 // readerID is the device that Ecomon's alerts are about; limit is what it may
@@ -40,9 +38,6 @@ func (d *demo) alert(ctx context.Context) error {
 	used := d.use(over)
 	d.say("Ecomon looks at half past each hour, and here at once: of the "+strconv.Itoa(limit)+" Wh that the house may use in a",
 		fmt.Sprintf("clock hour it has used %d Wh, and twice that is too much. Ecomon calls the webhook, and signs what it says.", used))
-	if err := taken(d.ecomon.Deliver(ctx, simulator.InOrder)); err != nil {
-		return err
-	}
 	err := d.until(ctx, patience, func() bool {
 		r := d.known.reader
 		return len(d.known.since("ecomon/"+readerID, "limit_warning", begin)) > 0 && r.Warning == "ON" && r.Consumption != nil && *r.Consumption == float64(used)

@@ -20,8 +20,8 @@ func (d *demo) dispatch(ctx context.Context) error {
 	start := time.Now().Truncate(time.Second).Add(d.lasts + 5*time.Second) // there is time to announce it
 	end := start.Add(d.lasts)
 	d.powerResponse.Dispatch(simulator.Dispatch{Name: "Evening peak", Type: "TURN_DOWN", Status: "SCHEDULED", Start: start, End: end})
-	d.say("PowerResponse schedules an event for "+clock(start)+", and calls the webhook. That is signed and carries the",
-		"event's name only; the program asks the cloud for the rest.")
+	d.say("PowerResponse schedules an event for "+clock(start)+", and calls the webhook, which is signed and says",
+		"only which event it speaks of; the program asks the cloud for the rest.")
 	err := taken(d.powerResponse.Deliver(ctx, simulator.InOrder))
 	if err != nil {
 		return err
