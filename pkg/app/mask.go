@@ -23,6 +23,7 @@ import (
 //
 // It cannot know a person's name that stands where a vendor's word belongs.
 type masker struct {
+	own    bool // for the household itself: only what is personal by its field's name, and addresses of mail, are hidden
 	out    bytes.Buffer
 	masks  map[string]string // of values
 	shapes map[string]int    // how many values have the mask
@@ -30,25 +31,66 @@ type masker struct {
 
 // masked returns what may be shown of a body.
 func masked(body []byte) string {
-	m := &masker{masks: map[string]string{}, shapes: map[string]int{}}
-	switch {
-	case !utf8.Valid(body) || bytes.IndexByte(body, 0) >= 0:
+	if !isText(body) {
 		return "(" + strconv.Itoa(len(body)) + " bytes that are no text)"
+	}
+	return newMasker(false).body(body)
+}
+
+// maskedQuery returns what may be shown of a URL's query.
+func maskedQuery(query string) string { return newMasker(false).query(query) }
+
+// veiled returns what the household itself is shown of a body. Bytes that are
+// no text stay as they are.
+func veiled(body []byte) []byte {
+	if !isText(body) {
+		return body
+	}
+	return []byte(newMasker(true).body(body))
+}
+
+// veiledQuery returns what the household itself is shown of a URL's query.
+func veiledQuery(query string) string { return newMasker(true).query(query) }
+
+func newMasker(own bool) *masker {
+	return &masker{own: own, masks: map[string]string{}, shapes: map[string]int{}}
+}
+
+func isText(b []byte) bool { return utf8.Valid(b) && bytes.IndexByte(b, 0) < 0 }
+
+func (m *masker) body(body []byte) string {
+	switch {
 	case jsonLike.Match(body) || json.Valid(body):
 		m.json(body)
 	case formLike.Match(body):
 		m.form(string(body))
+	case m.own:
+		m.out.WriteString(mail.ReplaceAllStringFunc(string(body), func(s string) string { return m.mask(s, '0') }))
 	default:
 		m.out.WriteString(m.mask(string(body), '0'))
 	}
 	return m.out.String()
 }
 
-// maskedQuery returns what may be shown of a URL's query.
-func maskedQuery(query string) string {
-	m := &masker{masks: map[string]string{}, shapes: map[string]int{}}
+func (m *masker) query(query string) string {
 	m.form(query)
 	return m.out.String()
+}
+
+var mail = regexp.MustCompile(`[^\s"'<>()=&,;:@]+@[^\s"'<>()=&,;:@]+\.[A-Za-z]{2,}`)
+
+// shows reports whether the text of a field that is not personal by its name
+// is shown.
+func (m *masker) shows(name, text string) bool {
+	if m.own {
+		return !mail.MatchString(text)
+	}
+	return showsText(name, text)
+}
+
+// named reports whether the name of a field is shown.
+func (m *masker) named(name string) bool {
+	return fieldName(name) || m.own && !mail.MatchString(name)
 }
 
 // frame is an object or a list around a value.
@@ -74,13 +116,13 @@ func (m *masker) json(b []byte) {
 			text, ok := unquoted(b[i:end])
 			switch {
 			case !ok:
-				m.out.WriteString(m.mask(string(b[i:end]), '0'))
+				m.plain(string(b[i:end]), at.hidden)
 			case key && bytes.HasPrefix(bytes.TrimLeft(b[end:], " \t\r\n"), []byte(":")):
 				at = frame{name: text, hidden: at.hidden || event.Personal(text)}
-				m.quoted(b[i:end], text, fieldName(text))
+				m.quoted(b[i:end], text, m.named(text))
 				key = false
 			default:
-				m.quoted(b[i:end], text, !key && !at.hidden && showsText(at.name, text))
+				m.quoted(b[i:end], text, (!key || m.own) && !at.hidden && m.shows(at.name, text))
 			}
 		case c == '{' || c == '[':
 			at.opened = c
@@ -100,7 +142,7 @@ func (m *masker) json(b []byte) {
 				end++
 			}
 			// Elsewhere it is no number, but a part of a text that broke.
-			m.number(string(b[i:end]), at.hidden || strings.IndexByte("\x00:[,", last) < 0, at.name)
+			m.number(string(b[i:end]), at.hidden || !m.own && strings.IndexByte("\x00:[,", last) < 0, at.name)
 		case c >= utf8.RuneSelf || unicode.IsLetter(rune(c)):
 			for end < len(b) && (b[end] >= utf8.RuneSelf || unicode.IsLetter(rune(b[end]))) {
 				end++
@@ -108,7 +150,7 @@ func (m *masker) json(b []byte) {
 			if text := string(b[i:end]); text == "true" || text == "false" || text == "null" {
 				m.out.WriteString(text)
 			} else {
-				m.out.WriteString(m.mask(text, '0'))
+				m.plain(text, at.hidden)
 			}
 		default:
 			m.out.WriteByte(c)
@@ -149,8 +191,16 @@ func (m *masker) quoted(raw []byte, text string, shown bool) {
 	m.out.Truncate(m.out.Len() - 1)   // the line end
 }
 
+// plain writes a part of a text that broke.
+func (m *masker) plain(text string, hidden bool) {
+	if hidden || !m.own || mail.MatchString(text) {
+		text = m.mask(text, '0')
+	}
+	m.out.WriteString(text)
+}
+
 func (m *masker) number(text string, hidden bool, name string) {
-	if hidden || !showsNumber(name, text) {
+	if hidden || !m.own && !showsNumber(name, text) {
 		digits, _, _ := strings.Cut(strings.ToLower(text), "e")
 		text = m.mask(digits, '1')
 	}
@@ -165,14 +215,14 @@ func (m *masker) form(text string) {
 			m.out.WriteByte('&')
 		}
 		name, value, ok := strings.Cut(pair, "=")
-		if !ok || !fieldName(name) {
+		if !ok && !m.own || !m.named(name) {
 			name = m.mask(name, '0')
 		}
 		m.out.WriteString(name)
 		if !ok {
 			continue
 		}
-		if event.Personal(name) || !showsText(name, value) {
+		if event.Personal(name) || !m.shows(name, strings.ReplaceAll(value, "%40", "@")) {
 			value = m.mask(value, '0')
 		}
 		m.out.WriteString("=" + value)

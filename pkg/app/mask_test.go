@@ -59,6 +59,26 @@ func TestMasked(t *testing.T) {
 	}
 }
 
+// The household itself reads all but what tells who somebody is.
+func TestVeiled(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"meter_id":"5rgh7884a9","note":"Kitchen é","consumption":"53.50","n":12345678901,"on":true,"list":["a\tb",null]}`:       `{"meter_id":"5rgh7884a9","note":"Kitchen é","consumption":"53.50","n":12345678901,"on":true,"list":["a\tb",null]}`,
+		`{ "idTag" : "USER001", "email":"kari@example.com", "customer":{"status":"Ola","age":47}, "meter_number":1012345678901 }`: `{ "idTag" : "XXXX000", "email":"xxxx@xxxxxxx.xxx", "customer":{"status":"Xxx","age":11}, "meter_number":1111111111111 }`,
+		`{"contact":"Kari <kari@example.com>","kari@example.com":1}`:                                                              `{"contact":"Xxxx <xxxx@xxxxxxx.xxx>","xxxx@xxxxxxx.xxx":1}`,
+		"who=Kari&user=Kari&mail=kari%40example.com&flag":                                                                         "who=Kari&user=Xxxx&mail=xxxx%00xxxxxxx.xxx&flag",
+		"Kari's PIN is 1234, kari@example.com":                                                                                    "Kari's PIN is 1234, xxxx@xxxxxxx.xxx",
+		`{"event" "Kari", word 12 true} {"user":"Kari No`:                                                                         `{"event" "Kari", word 12 true} {"user":"Xxxx Xx`,
+		"<p>moved</p>": "<p>moved</p>", "\xff\x00": "\xff\x00", "": "", "123456789": "123456789",
+	} {
+		if got := string(veiled([]byte(in))); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", in, got, want)
+		}
+	}
+	if got := veiledQuery("start=5&token=abc"); got != "start=5&token=xxx" {
+		t.Error(got)
+	}
+}
+
 // Wherever a secret stands in a vendor's own samples, it does not come out.
 func TestMaskedHidesWhatIsPlanted(t *testing.T) {
 	files, err := filepath.Glob("../vendors/*/testdata/*/*.json")

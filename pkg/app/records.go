@@ -53,6 +53,7 @@ func (a *App) opened(ctx context.Context, id int64) (web.Opened, error) {
 		return web.Opened{}, errGone
 	}
 	o := web.Opened{Delivery: d, Events: events, Replayable: a.decoder(d) != nil}
+	o.Body, o.Query = []byte(a.scrub(string(veiled(d.Body)))), a.scrub(veiledQuery(d.Query))
 	if err == nil && len(events) > 0 {
 		o.Said, err = a.journal.Tellings(ctx, events[0].Seq, events[len(events)-1].Seq)
 	}

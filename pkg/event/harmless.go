@@ -10,15 +10,21 @@ import (
 // personal are parts of the names of fields that may tell who somebody is or
 // open a door.
 var personal = [...]string{
-	"name", "email", "phone", "mobile", "address", "postcode", "user", "customer", "account", "mpan", "mprn",
+	"name", "email", "phone", "mobile", "msisdn", "address", "street", "postcode", "postal", "zipcode", "latitude", "longitude",
+	"user", "customer", "account", "owner", "holder", "birth", "iban", "mpan", "mprn", "mpxn", "meternumber",
+	"idtag", "rfid", "iccid", "imsi", "licenseplate", "licenceplate", "numberplate",
 	"token", "key", "secret", "password", "passwd", "auth",
 }
+
+// personalWhole are such names that are parts of harmless ones too.
+var personalWhole = [...]string{"city", "town", "vin", "dob", "ip", "lat", "lon", "lng"}
 
 // Personal reports whether a field of that name may tell who somebody is or
 // open a door. Letter case, blanks, dots and dashes are no difference.
 func Personal(name string) bool {
 	plain := dashes.Replace(strings.ToLower(name))
-	return slices.ContainsFunc(personal[:], func(p string) bool { return strings.Contains(plain, p) })
+	return slices.Contains(personalWhole[:], plain) ||
+		slices.ContainsFunc(personal[:], func(p string) bool { return strings.Contains(plain, p) })
 }
 
 var dashes = strings.NewReplacer("_", "", "-", "", " ", "", ".", "")

@@ -7,12 +7,13 @@ import (
 )
 
 func TestPersonal(t *testing.T) {
-	for _, name := range []string{"name", "First-Name", "userName", "e-mail", "post code", "MPAN", "api_key", "Authorization", "x.password"} {
+	for _, name := range []string{"name", "First-Name", "userName", "e-mail", "post code", "MPAN", "api_key", "Authorization", "x.password",
+		"idTag", "parentIdTag", "id_tag", "rfid", "meter_number", "meterNumber", "IBAN", "birthDate", "surname", "street", "City", "vin", "licensePlate", "latitude", "lat", "owner"} {
 		if !Personal(name) {
 			t.Errorf("%q is personal", name)
 		}
 	}
-	for _, name := range []string{"", "deviceId", "limitInWatts", "start_time", "event"} {
+	for _, name := range []string{"", "deviceId", "limitInWatts", "start_time", "event", "capacity", "electricity", "saving", "description", "meterStart", "meter_id", "connectorId"} {
 		if Personal(name) {
 			t.Errorf("%q is not personal", name)
 		}

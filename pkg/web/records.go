@@ -52,7 +52,8 @@ type Count struct {
 	N               int
 }
 
-// Opened is a delivery and what came of it.
+// Opened is a delivery and what came of it. In its body and its query what is
+// personal by the name of its field cannot be read.
 type Opened struct {
 	event.Delivery
 	Events []event.Event
