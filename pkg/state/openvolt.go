@@ -66,6 +66,7 @@ type meters struct {
 	since   stamp // when the API's bad answers began
 	moments moments
 	bursts  map[string]*gathering // by subject
+	heard   map[string]time.Time  // when a delivery last came, by its moment's id
 	all     []*meter              // in the order in which they came
 	by      map[string]*meter
 
@@ -117,7 +118,7 @@ type gathering struct {
 
 func newMeters(r Rules) *meters {
 	return &meters{
-		rules: *r.Openvolt, subject: r.Subject, by: map[string]*meter{}, bursts: map[string]*gathering{},
+		rules: *r.Openvolt, subject: r.Subject, by: map[string]*meter{}, bursts: map[string]*gathering{}, heard: map[string]time.Time{},
 		// Each day there is a list of meters at least.
 		link:    link{asks: r.Openvolt.Asks, interval: 6 * time.Hour, since: r.Since},
 		devices: []*Device{{Source: "openvolt", State: &Meters{}}},
@@ -265,11 +266,14 @@ func (q *meters) hear(e event.Event, news bool) {
 	if m.Occurred.After(e.Seen) {
 		m.Occurred = e.Seen
 	}
+	// A delivery that comes again is told by its id, whatever else is in it.
+	_, again := q.heard[m.ID]
+	q.heard[m.ID] = e.Seen
 	if slices.Contains(voltTypes[:], code) {
 		m.Type = strings.ReplaceAll(code, ".", "_")
 	}
 	if code == voltData {
-		q.received(e, m, news)
+		q.received(e, m, news, again)
 		return
 	}
 	if m.Type != "notice" || code == "user.created" {
@@ -278,13 +282,13 @@ func (q *meters) hear(e event.Event, news bool) {
 	if code == voltApproved {
 		q.renew(e)
 	}
-	q.moments.say(news, m, e.Seen, e.Seen.Add(remember))
+	q.moments.say(news && !again, m, e.Seen, e.Seen.Add(remember))
 }
 
 // received takes the news that there are new data. Meters that are not ours
 // are no reason to ask for them; where the API is not asked, who is named is
 // ours.
-func (q *meters) received(e event.Event, m Moment, news bool) {
+func (q *meters) received(e event.Event, m Moment, news, again bool) {
 	list := spans(e.Data)
 	if !q.rules.Asks && e.Subject != "" && (q.by[e.Subject] != nil || len(q.all) < named) {
 		q.meter(e.Subject)
@@ -310,7 +314,7 @@ func (q *meters) received(e event.Event, m Moment, news bool) {
 	if our := q.by[e.Subject]; our != nil {
 		m.Subject = our.device.Subject
 	}
-	if !e.Quiet {
+	if !e.Quiet && !again {
 		q.gather(e, m, news)
 	}
 }

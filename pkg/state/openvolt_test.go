@@ -228,6 +228,24 @@ func TestNoticesAreSaidForAnHour(t *testing.T) {
 	h.say(at(time.Hour)).saying().say(at(59*time.Minute + 59*time.Second)).saying("meter_created 59m59s")
 }
 
+// A delivery that comes again is not said again, though something in it differs:
+// its id tells.
+func TestADeliveryThatComesAgain(t *testing.T) {
+	h := voltsOf(t, true).listed(0, "a", "active").notice(0, "", "meter.created").data(time.Second, "a", -1, -1).wait(time.Minute)
+	h.saying("meter_created 0s", "a meter_data_received 6s 1 03-09 00:30 03-10 00:00")
+	for _, first := range h.past {
+		if first.By == event.Webhook {
+			first.Seen, first.At, first.Data = at(time.Hour), at(time.Hour), json.RawMessage(`{"delivery_id":"x","ranges":[{"meter_id":"a","start":"2026-03-01T00:00:00Z","end":"2026-03-02T00:00:00Z"}]}`)
+			h.hear(first)
+		}
+	}
+	h.wait(2 * time.Hour).saying()
+	if days := h.asks(2 * time.Hour).told("a"); !slices.Contains(days, -9) {
+		t.Errorf("what it tells is not asked for: %v", days)
+	}
+	h.notice(3*time.Hour, "", "meter.created").wait(4 * time.Hour).saying("meter_created 3h0m0s")
+}
+
 // told are the days of a meter of which there is a word, counted from noon's.
 func (a *OpenvoltAsks) told(id string) (days []int64) {
 	for _, m := range a.Meters {

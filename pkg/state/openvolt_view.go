@@ -96,6 +96,7 @@ func (q *meters) mark(id string, s Said) { q.moments.mark(id, s) }
 
 func (q *meters) prune(now time.Time) {
 	q.moments.prune(now)
+	maps.DeleteFunc(q.heard, func(_ string, at time.Time) bool { return now.Sub(at) > forgotten })
 	maps.DeleteFunc(q.bursts, func(_ string, b *gathering) bool { return now.After(b.due.Add(2 * apart)) })
 }
 
