@@ -359,6 +359,26 @@ func TestResponseHooks(t *testing.T) {
 	}
 }
 
+// TestResponseHooksMove: with another path secret the webhook is told of what it
+// was told before.
+func TestResponseHooksMove(t *testing.T) {
+	s, a, _ := bureau(t, nil)
+	if _, err := a.Hooks(t.Context(), "register", "powerresponse", map[string]string{"types": "A,B"}); err != nil {
+		t.Fatal(err)
+	}
+	was := s.Subscribed()
+	lines, err := a.RotateToken(t.Context())
+	if err != nil || len(lines) != 2 || lines[1] != "PowerResponse: it is told of the new hook URL." {
+		t.Errorf("%q %v", lines, err)
+	}
+	if got := s.Subscribed(); !slices.Equal(got, []string{a.hookURL(a.table[0])}) || slices.Equal(got, was) || len(s.Violations()) > 0 {
+		t.Errorf("%q is subscribed, %v", got, s.Violations())
+	}
+	if lines, err := a.Hooks(t.Context(), "check", "powerresponse", nil); err != nil || !strings.Contains(lines[0], "told of A, B") {
+		t.Errorf("%q %v", lines, err)
+	}
+}
+
 // TestATokenThatIsToldOnce is kept, or the webhook is not.
 func TestATokenThatIsToldOnce(t *testing.T) {
 	s, a, p := bureau(t, map[string]string{"POWERRESPONSE_TOKEN": ""})

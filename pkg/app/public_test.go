@@ -111,7 +111,15 @@ func TestPublicURL(t *testing.T) {
 		t.Errorf("in the end: %+v", s)
 	}
 
-	// What was a knock once is nothing any more, and no delivery either.
+	isNothingAgain(t, f, hooks)
+	if s := known(t, page)["equiwatt_webhook"]; s.State != web.Waiting {
+		t.Errorf("a knock is taken for a webhook: %+v", s)
+	}
+}
+
+// isNothingAgain: what was a knock once is nothing any more.
+func isNothingAgain(t *testing.T, f *front, hooks string) {
+	t.Helper()
 	f.mu.Lock()
 	last := f.path[len(f.path)-1]
 	f.mu.Unlock()
@@ -123,9 +131,6 @@ func TestPublicURL(t *testing.T) {
 	r.Body.Close()
 	if !strings.HasPrefix(last, "/grid/hook/check/") || r.StatusCode != 404 || string(body) != "not found\n" {
 		t.Errorf("the nonce %s again: %d %q", last, r.StatusCode, body)
-	}
-	if s := known(t, page)["equiwatt_webhook"]; s.State != web.Waiting {
-		t.Errorf("a knock is taken for a webhook: %+v", s)
 	}
 }
 
