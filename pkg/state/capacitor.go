@@ -122,6 +122,22 @@ type chargeFacts struct {
 	Reason          string    `json:"reason"`
 	Over            bool      `json:"over"`
 	LastHeartbeat   time.Time `json:"lastHeartbeat"`
+	IDTag           string    `json:"idTag"`
+
+	Told json.RawMessage `json:"told"`
+}
+
+// told are the vendor's own fields of a webhook, and the name of the card where
+// cards are told of; nil: there are none.
+func (f chargeFacts) told() json.RawMessage {
+	if f.IDTag == "" {
+		return f.Told
+	}
+	all := map[string]json.RawMessage{}
+	_ = json.Unmarshal(f.Told, &all) // an object, or nothing
+	all["idTag"], _ = json.Marshal(f.IDTag)
+	text, _ := json.Marshal(all)
+	return text
 }
 
 func newChargers(r Rules) *chargers {
@@ -198,7 +214,7 @@ func (q *chargers) hook(e event.Event, f chargeFacts, news bool) {
 	q.touch(b)
 	t := telling{Moment: Moment{
 		ID: "capacitor-" + e.Key, Source: "capacitor", Subject: b.device.Subject, Type: strings.ReplaceAll(f.Event, ".", "_"),
-		Occurred: e.At, Fields: map[string]any{"charger": b.id}, Data: e.Data,
+		Occurred: e.At, Fields: map[string]any{"charger": b.id}, Data: f.told(),
 	}}
 	if f.ConnectorID != nil {
 		t.Fields["connector_id"] = *f.ConnectorID
@@ -247,7 +263,7 @@ func (q *chargers) notice(e event.Event, f chargeFacts, news bool) {
 	}
 	q.moments.say(news && !e.Quiet, Moment{
 		ID: "capacitor-" + e.Key, Source: "capacitor", Type: "notice", Occurred: e.At,
-		Fields: map[string]any{"code": code, "charger": f.ChargeBoxID}, Data: e.Data,
+		Fields: map[string]any{"code": code, "charger": f.ChargeBoxID}, Data: f.told(),
 	}, earliest(e.At, e.Seen), e.Seen.Add(remember))
 }
 

@@ -378,6 +378,28 @@ func TestAfterARestart(t *testing.T) {
 	}
 }
 
+// TestTheVendorsFields: a moment carries them as they came, and the name of the
+// card where cards are told of.
+func TestTheVendorsFields(t *testing.T) {
+	h := openGarage()
+	h.deaf = true
+	plain := facts{"chargeBoxId": "A", "transactionId": 7, "new": 1.5}
+	h.hear(
+		hook("transaction.started", 0, facts{"transactionId": "7", "connectorId": 1, "told": plain}),
+		hook("transaction.updated", m, facts{"transactionId": "7", "connectorId": 1, "told": plain, "idTag": "rfid_00"}),
+		hook("charger.new", 2*m, facts{"told": plain}),
+		hook("charger.boot", 3*m, facts{}),
+	)
+	got := []string{}
+	for _, d := range h.source(4 * m).Due {
+		got = append(got, string(d.Data))
+	}
+	want := []string{string(plain.json()), `{"chargeBoxId":"A","idTag":"rfid_00","new":1.5,"transactionId":7}`, string(plain.json()), ""}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestSilence(t *testing.T) {
 	h := openGarage()
 	h.hear(hook("charger.connected", 0, facts{}))

@@ -15,8 +15,8 @@
 // from its own page, "connector/<id>/<n>", "transaction/<id>".
 //
 // Every event carries Facts in its Data: the vendor's fields that are known,
-// their numbers as numbers, and nothing else, so that whatever an undocumented
-// delivery holds of people stays in the journal. By event of the vendor:
+// their numbers as numbers, and of a webhook also its fields as they came,
+// without what tells who somebody is, or may. By event of the vendor:
 //
 //   - charger.connected, charger.disconnected: Status "online", "offline" of the charger.
 //   - charger.boot: Notice of the charger; its make is in Facts.

@@ -33,13 +33,18 @@ type Facts struct {
 
 	LastHeartbeat time.Time `json:"lastHeartbeat,omitzero"` // of a charger that is not connected
 	IDTag         string    `json:"idTag,omitempty"`        // a hash; empty: hidden
+
+	// Told are a webhook's own fields as they came, without personal ones.
+	Told json.RawMessage `json:"told,omitempty"`
 }
 
-func (f Facts) json() json.RawMessage {
+func (f Facts) json() json.RawMessage { return encode(f) }
+
+func encode(v any) json.RawMessage {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if e.Encode(f) != nil {
+	if e.Encode(v) != nil {
 		return nil // cannot be: texts and finite numbers
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))

@@ -67,7 +67,7 @@ func (c Decoder) read(body []byte, seen time.Time) event.Event {
 	}
 	data := top.in("data")
 	f := data.facts()
-	f.Event, f.IDTag = name, c.card(data)
+	f.Event, f.IDTag, f.Told = name, c.card(data), told(body)
 	e.Data = f.json()
 	e.Subject = f.subject()
 	switch charger, transaction := f.ChargeBoxID != "", f.TransactionID != ""; {

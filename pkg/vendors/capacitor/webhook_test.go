@@ -173,3 +173,16 @@ func TestCards(t *testing.T) {
 		t.Errorf("%s, %s", one, other)
 	}
 }
+
+// What a webhook holds is told as it came, but for what tells who somebody is.
+func TestTold(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"event":"x","data":{"chargeBoxId":"A","transactionId":12345,"meterStart":"1000","new":{"idTag":"USER001","deep":[1.50,true,"USER001"]},"USER001":1,"idTag":"USER001"}}`: `{"chargeBoxId":"A","meterStart":"1000","new":{"deep":[1.50,true]},"transactionId":12345}`,
+		`{"event":"x","data":{"idTag":"USER001","ownerName":"Kari"}}`: "",
+		`{"event":"x","data":[1]}`:                                    "", `{"event":"x","data":null}`: "", `{"event":"x"}`: "",
+	} {
+		if _, f := read(t, body); string(f.Told) != want {
+			t.Errorf("%s: %s, want %s", body, f.Told, want)
+		}
+	}
+}
