@@ -45,7 +45,7 @@ type MeterAsks struct {
 const (
 	// gather is how long after it a meter's word is said, so that a burst of
 	// thirteen months is one.
-	gather = 5 * time.Second
+	gather = 2 * time.Second
 	// apart is how long after it the next one of the same meter is said; what
 	// comes in between is one.
 	apart = time.Minute

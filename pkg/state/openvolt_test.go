@@ -169,8 +169,8 @@ func TestWhoIsTold(t *testing.T) {
 	voltsOf(t, true).listed(0, "a", "active").
 		data(0, "a", -1, -1).data(0, "stranger", -1, -1).notice(0, "", voltData, daysOf("a", -1, -1), daysOf("b", -1, -1)).
 		notice(time.Second, "", "api_keys.rotated").notice(time.Second, "", "new.type").notice(time.Second, "", event.Undecodable).wait(time.Minute).
-		saying("api_keys_rotated 1s", "notice 1s", "notice 1s", "a meter_data_received 5s 1 "+day, "meter_data_received 5s 2 "+day)
-	voltsOf(t, false).data(0, "a", -1, -1).wait(time.Minute).saying("a meter_data_received 5s 1 " + day)
+		saying("api_keys_rotated 1s", "notice 1s", "notice 1s", "a meter_data_received 2s 1 "+day, "meter_data_received 2s 2 "+day)
+	voltsOf(t, false).data(0, "a", -1, -1).wait(time.Minute).saying("a meter_data_received 2s 1 " + day)
 }
 
 // A burst of thirteen months is one event; what follows within a minute is one
@@ -178,11 +178,11 @@ func TestWhoIsTold(t *testing.T) {
 func TestABurstIsSaidOnce(t *testing.T) {
 	h := voltsOf(t, true).listed(0, "a", "active")
 	for month := range 13 {
-		h.data(time.Duration(month)*300*time.Millisecond, "a", -30*(month+1), -30*month-1)
+		h.data(time.Duration(month)*150*time.Millisecond, "a", -30*(month+1), -30*month-1)
 	}
-	h.wait(4 * time.Second).saying().wait(6 * time.Second).saying("a meter_data_received 5s 13 02-13 00:30 03-10 00:00")
-	h.data(20*time.Second, "a", -1, -1).data(50*time.Second, "a", -2, -2).wait(2 * time.Minute).saying("a meter_data_received 1m5s 2 03-08 00:30 03-10 00:00")
-	h.data(10*time.Minute, "a", -1, -1).wait(11 * time.Minute).saying("a meter_data_received 10m5s 1 03-09 00:30 03-10 00:00")
+	h.wait(4 * time.Second).saying().wait(6 * time.Second).saying("a meter_data_received 2s 13 02-13 00:30 03-10 00:00")
+	h.data(20*time.Second, "a", -1, -1).data(50*time.Second, "a", -2, -2).wait(2 * time.Minute).saying("a meter_data_received 1m2s 2 03-08 00:30 03-10 00:00")
+	h.data(10*time.Minute, "a", -1, -1).wait(11 * time.Minute).saying("a meter_data_received 10m2s 1 03-09 00:30 03-10 00:00")
 }
 
 // Whoever is restarted in the middle of a burst says it once, and keeps no
@@ -217,7 +217,7 @@ func TestARestartInABurst(t *testing.T) {
 		old.fold.Apply(e)
 	}
 	old.fold.Loaded()
-	old.data(4*time.Second, "a", -2, -2).wait(5 * time.Minute).saying("a meter_data_received 1m5s 1 03-08 00:30 03-09 00:00")
+	old.data(4*time.Second, "a", -2, -2).wait(5 * time.Minute).saying("a meter_data_received 1m2s 1 03-08 00:30 03-09 00:00")
 }
 
 func TestNoticesAreSaidForAnHour(t *testing.T) {
@@ -374,7 +374,7 @@ func TestAClockOfOpenvoltThatWasWrong(t *testing.T) {
 	since := h.seq - 1
 	data, _ := json.Marshal(Step{By: time.Hour, Since: since})
 	h.hear(event.Event{Subject: event.Clock, Key: event.Clock, By: event.Self, At: at(time.Hour), Seen: at(time.Hour), Status: &event.Status{State: "stepped"}, Data: data})
-	h.wait(time.Hour + time.Minute).saying("a meter_data_received 1h0m5s 1 03-09 00:30 03-10 00:00")
+	h.wait(time.Hour + time.Minute).saying("a meter_data_received 1h0m2s 1 03-09 00:30 03-10 00:00")
 	if told := h.asks(time.Hour).Meters[0].Told[dayOf(noon)-1]; !told.Equal(at(time.Hour)) {
 		t.Error(told)
 	}
