@@ -253,6 +253,15 @@ var voltTypes = [...]string{
 	voltData, voltApproved, "hosted_consent.revoked", "api_keys.rotated", "meter.created", "customer.created",
 }
 
+// voltFields are the vendor's own fields of a webhook; nil: there are none.
+func voltFields(data json.RawMessage) json.RawMessage {
+	var says struct {
+		Told json.RawMessage `json:"told"`
+	}
+	_ = json.Unmarshal(data, &says) // without data there are none
+	return says.Told
+}
+
 // hear takes a webhook: something to say, and a reason to ask.
 func (q *meters) hear(e event.Event, news bool) {
 	if e.Seen.After(q.hook) && !e.Quiet {
@@ -261,7 +270,7 @@ func (q *meters) hear(e event.Event, news bool) {
 	code := e.Notice.Code
 	m := Moment{
 		ID: "openvolt-" + code + "-" + e.Key, Source: "openvolt", Type: "notice", Occurred: e.At,
-		Fields: map[string]any{"kind": code}, Data: e.Data,
+		Fields: map[string]any{"kind": code}, Data: voltFields(e.Data),
 	}
 	if m.Occurred.After(e.Seen) {
 		m.Occurred = e.Seen

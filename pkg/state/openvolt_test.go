@@ -246,6 +246,16 @@ func TestADeliveryThatComesAgain(t *testing.T) {
 	h.notice(3*time.Hour, "", "meter.created").wait(4 * time.Hour).saying("meter_created 3h0m0s")
 }
 
+func TestTheVendorsFieldsAreHandedOn(t *testing.T) {
+	h := voltsOf(t, true)
+	h.deaf = true
+	h.hear(event.Event{Key: "k", By: event.Webhook, At: noon, Seen: noon, Notice: &event.Notice{Code: "meter.created"}, Data: json.RawMessage(`{"delivery_id":"x","told":{"event_id":"meter.created"}}`)})
+	h.hear(event.Event{Key: "l", By: event.Webhook, At: noon, Seen: noon, Notice: &event.Notice{Code: event.Undecodable}})
+	if due := h.fold.View(noon).Due(); len(due) != 2 || string(due[0].Data) != `{"event_id":"meter.created"}` || due[1].Data != nil {
+		t.Errorf("%+v", due)
+	}
+}
+
 // told are the days of a meter of which there is a word, counted from noon's.
 func (a *OpenvoltAsks) told(id string) (days []int64) {
 	for _, m := range a.Meters {

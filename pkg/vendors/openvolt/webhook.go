@@ -28,11 +28,16 @@ type notice struct {
 	ID     string    `json:"delivery_id,omitempty"`
 	At     time.Time `json:"event_timestamp,omitzero"`
 	Ranges []Range   `json:"ranges,omitempty"`
+
+	// Told are the delivery's own fields as they came; of the payload only that
+	// of new meter data, and only while it is short.
+	Told map[string]any `json:"told,omitempty"`
 }
 
 // Decode tells what a delivery says: one event, its Code the vendor's name of
 // the type, and its subject the meter where it speaks of exactly one. Its Data
-// names the delivery, when it happened, and the ranges of new meter data.
+// names the delivery, when it happened, the ranges of new meter data, and the
+// delivery's own fields as they came.
 func Decode(d event.Delivery) []event.Event {
 	seen := d.Received.UTC()
 	e := event.Event{Source: Source, Key: "body/" + hash(d.Body), By: event.Webhook, At: seen, Seen: seen}
@@ -43,7 +48,7 @@ func Decode(d event.Delivery) []event.Event {
 		e.Notice.Code = event.Undecodable
 		return []event.Event{e}
 	}
-	n := notice{ID: word(fields["delivery_id"]), At: instant(word(fields["event_timestamp"]))}
+	n := notice{ID: word(fields["delivery_id"]), At: instant(word(fields["event_timestamp"])), Told: told(fields)}
 	if n.ID != "" {
 		e.Key = "delivery/" + n.ID
 	}
@@ -56,6 +61,37 @@ func Decode(d event.Delivery) []event.Event {
 	}
 	e.Data, _ = json.Marshal(n) // texts and times only: cannot fail
 	return []event.Event{e}
+}
+
+// told are the documented fields of a delivery as they came.
+func told(fields map[string]json.RawMessage) map[string]any {
+	all := named(fields, "subscription_id", "event_id", "event_timestamp", "delivery_id")
+	const longest = 4 << 10 // a longer payload is told by nobody
+	payload := fields["payload"]
+	if all["event_id"] != Received || len(payload) > longest {
+		return all
+	}
+	var items []map[string]json.RawMessage
+	if json.Unmarshal(payload, &items) != nil {
+		return all
+	}
+	list := []any{}
+	for _, item := range items {
+		list = append(list, named(item, "meter_id", "start_interval", "end_interval"))
+	}
+	all["payload"] = list
+	return all
+}
+
+// named are those of some fields that hold a word.
+func named(fields map[string]json.RawMessage, names ...string) map[string]any {
+	all := map[string]any{}
+	for _, name := range names {
+		if text := word(fields[name]); text != "" {
+			all[name] = text
+		}
+	}
+	return all
 }
 
 func hash(body []byte) string {

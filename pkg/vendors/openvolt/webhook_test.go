@@ -78,3 +78,20 @@ func TestIdentity(t *testing.T) {
 		t.Errorf("%q %q", unnamed.Key, another.Key)
 	}
 }
+
+// The documented fields are told as they came, and nothing of a payload that
+// may name people or keys.
+func TestTold(t *testing.T) {
+	long := strings.Repeat(`{"meter_id":"m"},`, 300)
+	for body, want := range map[string]string{
+		`{"event_id":"meter_data.received","delivery_id":7,"subscription_id":"s","x":"y","payload":[{"meter_id":"m","start_interval":"2024-04-27T00:30:00.000Z","customer":"Kari"}]}`: `{"delivery_id":"7","event_id":"meter_data.received","payload":[{"meter_id":"m","start_interval":"2024-04-27T00:30:00.000Z"}],"subscription_id":"s"}`,
+		`{"event_id":"api_keys.rotated","payload":{"meter_id":"m"}}`:                           `{"event_id":"api_keys.rotated"}`,
+		`{"event_id":"meter_data.received","payload":[` + strings.TrimSuffix(long, ",") + `]}`: `{"event_id":"meter_data.received"}`,
+		`{"event_id":"meter_data.received","payload":""}`:                                      `{"event_id":"meter_data.received"}`,
+	} {
+		var n struct{ Told json.RawMessage }
+		if err := json.Unmarshal(Decode(event.Delivery{Received: arrival, Body: []byte(body)})[0].Data, &n); err != nil || string(n.Told) != want {
+			t.Errorf("%.100s: %s, want %s %v", body, n.Told, want, err)
+		}
+	}
+}
