@@ -113,9 +113,22 @@ func BenchmarkPostToMessage(b *testing.B) {
 }
 
 // BenchmarkHooks64 is how many webhooks are on the disk a second.
-func BenchmarkHooks64(b *testing.B) {
+func BenchmarkHooks64(b *testing.B) { hooks64(b, 0) }
+
+// BenchmarkHooks64Pages50: the same, while fifty pages are open.
+func BenchmarkHooks64Pages50(b *testing.B) { hooks64(b, 50) }
+
+func hooks64(b *testing.B, pages int) {
 	url := broker(b)
-	hooks, _ := start(b, map[string]string{"MQTT_URL": url, "EQUIWATT_HOOK_TRUST": "believe"})
+	hooks, web := start(b, map[string]string{"MQTT_URL": url, "EQUIWATT_HOOK_TRUST": "believe"})
+	for range pages {
+		r, err := http.Get(web + "/live?of=overview")
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = r.Body.Close() })
+		go func() { _, _ = io.Copy(io.Discard, r.Body) }() // ends with Close
+	}
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = 64
 	b.SetParallelism(32)
 	b.RunParallel(func(pb *testing.PB) {

@@ -16,8 +16,13 @@ import (
 const (
 	// A phone, a tablet on the wall and a few forgotten tabs are ten.
 	maxStreams = 100
-	// However much happens, a page is renewed so often at most.
-	gap = 300 * time.Millisecond
+	// What happens together is shown together.
+	settle = 60 * time.Millisecond
+	// However much happens, a page is renewed so often at most, and where it
+	// does not end, so often: hooks have to be taken meanwhile.
+	gap, longGap = 300 * time.Millisecond, 1500 * time.Millisecond
+	// … after so many in a row.
+	spurt = 5
 	// What nobody tells of, such as the clock, is looked at so often.
 	glance = 5 * time.Second
 	// An open page that hears nothing for two of these says so; proxies give up later.
@@ -74,8 +79,17 @@ type drawing struct {
 
 	mu    sync.Mutex
 	at    time.Time
+	run   int // how often it was drawn in a row
 	after int // so many changes
 	parts []part
+}
+
+// gap is how long it is to be left alone.
+func (d *drawing) gap() time.Duration {
+	if d.run >= spurt {
+		return longGap
+	}
+	return gap
 }
 
 // enter returns nil where too many pages are open.
@@ -114,7 +128,7 @@ func (st *streams) leave(address string) {
 func (s *Server) parts(ctx context.Context, d *drawing, f maker, q url.Values) ([]part, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if rest := gap - time.Since(d.at); rest > 0 {
+	if rest := d.gap() - time.Since(d.at); rest > 0 {
 		if d.after == s.changes.so() {
 			return d.parts, nil
 		}
@@ -123,6 +137,9 @@ func (s *Server) parts(ctx context.Context, d *drawing, f maker, q url.Values) (
 			return nil, ctx.Err()
 		case <-time.After(rest):
 		}
+	}
+	if d.run++; time.Since(d.at) > 2*d.gap() {
+		d.run = 0
 	}
 	after := s.changes.so()
 	parts, err := s.draw(f(ctx, s.page(ctx), q))
@@ -206,7 +223,7 @@ func (s *Server) follow(ctx context.Context, out stream, first string, parts fun
 		select {
 		case <-ctx.Done():
 			return
-		case <-after(timer, gap):
+		case <-after(timer, settle):
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -304,6 +306,25 @@ func TestAForeignNameForThisMachineIsRefused(t *testing.T) {
 		w := httptest.NewRecorder()
 		if h.ServeHTTP(w, r); w.Code != want {
 			t.Errorf("%q: status %d, want %d", host, w.Code, want)
+		}
+	}
+}
+
+// All that a first visit loads, as a proxy compresses it, is to be less than 100 KiB.
+func TestWeight(t *testing.T) {
+	for _, target := range []string{"/", "/deliveries", "/day"} {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		h := crowded(t).Handler()
+		page := get(t, h, target).Body.Bytes()
+		_, _ = z.Write(page) // a buffer takes all
+		for _, l := range links(t, string(page)) {
+			if strings.Contains(l.value, "?v=") {
+				_, _ = z.Write(get(t, h, "/"+l.value).Body.Bytes())
+			}
+		}
+		if err := z.Close(); err != nil || b.Len() > 100<<10 {
+			t.Errorf("%s weighs %d bytes, %v", target, b.Len(), err)
 		}
 	}
 }
