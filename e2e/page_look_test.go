@@ -95,12 +95,12 @@ func emptyHouse(t *testing.T) (page string, delivery int64) {
 func livelyHouse(t *testing.T) (page string, delivery int64) {
 	env := confirming()
 	env["PUBLIC_URL"] = "https://home.example/grid"
-	env["OPENVOLT_HOOKS"], env["ECOMON_UNSIGNED"] = "true", "true"
+	env["OPENVOLT_HOOKS"], env["CAPACITOR_HOOKS"] = "true", "true"
 	r := openRig(t, env)
 	now := time.Now()
 	for i := range 12 {
-		start := now.Add(-time.Duration(i*70+26) * time.Hour).Truncate(time.Minute)
-		r.cloud.Past(start, start.Add(time.Duration(40+5*i)*time.Minute))
+		start := now.Truncate(24*time.Hour).AddDate(0, 0, -1-3*i).Add(time.Duration(16*60+i*29%150) * time.Minute)
+		r.cloud.Past(start, start.Add(time.Duration(40+i*13%40)*time.Minute))
 	}
 	r.cloud.Plan(time.Hour)
 	r.cloud.Start(now.Add(-20 * time.Minute))
@@ -111,11 +111,26 @@ func livelyHouse(t *testing.T) (page string, delivery int64) {
 	if must(t, err); status != http.StatusNotFound {
 		t.Error(status)
 	}
-	status, _, err = r.app.Post(limit(t, soon), "/hook/ecomon/"+hookToken, "application/json", []byte(`{"eventType":"ESTIMATED_HOURLY_X","data":{"readerId":"r1"}}`))
+	for i := 11; i >= 0; i-- { // the oldest first
+		start := now.Truncate(24*time.Hour).AddDate(0, 0, -1-3*i).Add(time.Duration(20*60+i*47%170) * time.Minute)
+		r.charge(t, i, "started", start, 0)
+		r.charge(t, i, "stopped", start.Add(time.Duration(150+i*37%160)*time.Minute), 9000+i*700)
+	}
+	r.charge(t, 99, "started", now.Add(-95*time.Minute), 0)
+	r.charge(t, 99, "updated", now.Add(-time.Minute), 11400)
+	return r.app.Web, 1
+}
+
+// charge posts what Capacitor says of a transaction.
+func (r *rig) charge(t *testing.T, number int, what string, at time.Time, wattHours int) {
+	t.Helper()
+	meter := map[string]string{"started": "meterStart", "updated": "meterValue", "stopped": "meterStop"}[what]
+	body := fmt.Sprintf(`{"event": "transaction.%s", "timestamp": %q, "data": {"transactionId": %d, "chargeBoxId": "Driveway", "connectorId": 1, "meterStart": 0, %q: %d}}`,
+		what, at.UTC().Format(time.RFC3339), 1000-number, meter, wattHours)
+	status, _, err := r.app.Post(limit(t, soon), "/hook/capacitor/"+hookToken, "application/json", []byte(body))
 	if must(t, err); status != http.StatusOK {
 		t.Error(status)
 	}
-	return r.app.Web, 1
 }
 
 // crowdedHouse has received a hundred thousand webhooks.

@@ -51,7 +51,7 @@ func (c clock) around(p Page) (a around) {
 					a.add(going{Title: names[s.Name] + " " + printable(d.ID), Detail: reader(v), Since: c.at(v.LastAlert)}, s.Name)
 				}
 			case *state.Connector:
-				if v.Charging != nil && *v.Charging && (!v.Rehearsal || v.Running) {
+				if v.Running && v.Charging == nil || v.Charging != nil && *v.Charging && (!v.Rehearsal || v.Running) {
 					a.charges++
 					if len(a.list) < mostActive {
 						a.add(c.charge(v), s.Name)
