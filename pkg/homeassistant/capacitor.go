@@ -104,13 +104,11 @@ type connectorState struct {
 	SessionStart  *string  `json:"session_start"`
 	SessionID     *string  `json:"session_id"`
 	StopReason    *string  `json:"stop_reason"`
-	Rehearsal     string   `json:"rehearsal"`
 }
 
 func connectorStateOf(v state.Connector) connectorState {
 	return connectorState{
 		Status: text(v.Status), Plugged: onOff(v.Plugged), Charging: onOff(v.Charging), Fault: onOff(v.Fault),
 		SessionEnergy: v.SessionEnergy, SessionStart: instant(v.SessionStart), SessionID: text(v.SessionID), StopReason: text(v.StopReason),
-		Rehearsal: *onOff(&v.Rehearsal),
 	}
 }

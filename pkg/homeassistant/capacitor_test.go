@@ -31,18 +31,18 @@ func TestCapacitorStates(t *testing.T) {
 		"nothing told": {
 			state.Charger{}, state.Connector{},
 			`{"online":null,"last_seen":null,"vendor":null,"model":null,"firmware":null}`,
-			`{"status":null,"plugged":null,"charging":null,"fault":null,"session_energy":null,"session_start":null,"session_id":null,"stop_reason":null,"rehearsal":"OFF"}`,
+			`{"status":null,"plugged":null,"charging":null,"fault":null,"session_energy":null,"session_start":null,"session_id":null,"stop_reason":null}`,
 		},
 		"all told": {
 			state.Charger{Online: ptr(true), LastSeen: now, Vendor: "ABB", Model: "Terra AC", Firmware: "1.6.0"},
 			state.Connector{Status: "Finishing", Plugged: ptr(true), Charging: ptr(false), Fault: ptr(false), SessionEnergy: ptr(14.2), SessionStart: now, SessionID: "12345", StopReason: "Local"},
 			`{"online":"ON","last_seen":"2026-07-14T17:30:00Z","vendor":"ABB","model":"Terra AC","firmware":"1.6.0"}`,
-			`{"status":"Finishing","plugged":"ON","charging":"OFF","fault":"OFF","session_energy":14.2,"session_start":"2026-07-14T17:30:00Z","session_id":"12345","stop_reason":"Local","rehearsal":"OFF"}`,
+			`{"status":"Finishing","plugged":"ON","charging":"OFF","fault":"OFF","session_energy":14.2,"session_start":"2026-07-14T17:30:00Z","session_id":"12345","stop_reason":"Local"}`,
 		},
 		"zero is no null": {
 			state.Charger{Online: ptr(false)}, state.Connector{SessionEnergy: ptr(0.0)},
 			`{"online":"OFF","last_seen":null,"vendor":null,"model":null,"firmware":null}`,
-			`{"status":null,"plugged":null,"charging":null,"fault":null,"session_energy":0,"session_start":null,"session_id":null,"stop_reason":null,"rehearsal":"OFF"}`,
+			`{"status":null,"plugged":null,"charging":null,"fault":null,"session_energy":0,"session_start":null,"session_id":null,"stop_reason":null}`,
 		},
 	} {
 		list := plainNames.States(state.View{Sources: []state.Source{capacitorSource(c.charger, c.connector)}}, Bridge{}, about)

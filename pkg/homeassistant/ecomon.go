@@ -40,13 +40,11 @@ type readerState struct {
 	Projection  *float64 `json:"projection"`
 	Remaining   *float64 `json:"remaining"`
 	LastAlert   *string  `json:"last_alert"`
-	Rehearsal   string   `json:"rehearsal"`
 }
 
 func readerStateOf(v state.Reader) readerState {
 	return readerState{
 		Warning: *onOff(&v.Warning), Limit: v.Limit, Consumption: v.Consumption,
 		Projection: v.Projection, Remaining: v.Remaining, LastAlert: instant(v.LastAlert),
-		Rehearsal: *onOff(&v.Rehearsal),
 	}
 }

@@ -22,14 +22,14 @@ func TestEcomonStates(t *testing.T) {
 		reader state.Reader
 		want   string
 	}{
-		"nothing but seen": {state.Reader{}, `{"limit_warning":"OFF","limit":null,"consumption":null,"projection":null,"remaining":null,"last_alert":null,"rehearsal":"OFF"}`},
+		"nothing but seen": {state.Reader{}, `{"limit_warning":"OFF","limit":null,"consumption":null,"projection":null,"remaining":null,"last_alert":null}`},
 		"warned": {
 			state.Reader{Warning: true, Limit: ptr(5000.0), Consumption: ptr(3000.5), Projection: ptr(6001.0), Remaining: ptr(1999.5), LastAlert: now},
-			`{"limit_warning":"ON","limit":5000,"consumption":3000.5,"projection":6001,"remaining":1999.5,"last_alert":"2026-07-14T17:30:00Z","rehearsal":"OFF"}`,
+			`{"limit_warning":"ON","limit":5000,"consumption":3000.5,"projection":6001,"remaining":1999.5,"last_alert":"2026-07-14T17:30:00Z"}`,
 		},
 		"zero is no null": {
 			state.Reader{Limit: ptr(0.0), Consumption: ptr(0.0), Projection: ptr(0.0), Remaining: ptr(-200.0)},
-			`{"limit_warning":"OFF","limit":0,"consumption":0,"projection":0,"remaining":-200,"last_alert":null,"rehearsal":"OFF"}`,
+			`{"limit_warning":"OFF","limit":0,"consumption":0,"projection":0,"remaining":-200,"last_alert":null}`,
 		},
 	} {
 		list := plainNames.States(state.View{Sources: []state.Source{ecomonSource(c.reader)}}, Bridge{}, about)
