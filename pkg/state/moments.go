@@ -11,7 +11,7 @@ const forgotten = 48 * time.Hour
 
 // moments are what a source has to say, or may have to end.
 type moments struct {
-	list []*telling // in the order in which they came
+	list []*telling // in the order in which they came; what is at rest is not in it
 	by   map[string]*telling
 }
 
@@ -38,6 +38,7 @@ func (m *moments) say(news bool, x Moment, from, until time.Time) {
 // if that one was, however late.
 func (m *moments) end(opener string, x Moment, from time.Time) {
 	if o := m.by[opener]; o != nil {
+		x.Closes = true
 		m.add(&telling{Moment: x, from: from, opener: o})
 	}
 }
@@ -62,13 +63,16 @@ func (m *moments) withdraw(id string) {
 
 // drop forgets a moment, and the one that ends it.
 func (m *moments) drop(id string) {
-	m.list = slices.DeleteFunc(m.list, func(t *telling) bool {
-		gone := t.ID == id || t.opener != nil && t.opener.ID == id
-		if gone {
-			delete(m.by, t.ID)
+	m.forget(func(t *telling) bool { return t.ID == id || t.opener != nil && t.opener.ID == id })
+}
+
+func (m *moments) forget(gone func(*telling) bool) {
+	m.list = slices.DeleteFunc(m.list, gone)
+	for id, t := range m.by {
+		if gone(t) {
+			delete(m.by, id)
 		}
-		return gone
-	})
+	}
 }
 
 // due returns what is to be said at now in the order of its happening, whether
@@ -76,17 +80,15 @@ func (m *moments) drop(id string) {
 func (m *moments) due(now time.Time) (list []Moment, flying bool, next time.Time) {
 	for _, t := range m.list {
 		flying = flying || t.said == Sent
-		x := t.Moment
-		x.Closes = t.opener != nil
 		switch {
 		case !t.said.open() || t.opener != nil && !t.opener.said.told():
 		case now.Before(t.from):
 			next = earliest(next, t.from)
 		case t.until.IsZero():
-			list = append(list, x)
+			list = append(list, t.Moment)
 		case now.Before(t.until):
 			next = earliest(next, t.until)
-			list = append(list, x)
+			list = append(list, t.Moment)
 		}
 	}
 	sortMoments(list)
@@ -109,23 +111,20 @@ func (m *moments) mark(id string, s Said) {
 	if t.opener != nil && s == AtRest {
 		t.opener.ended = true
 	}
+	if s == AtRest || s == Hushed {
+		m.list = slices.DeleteFunc(m.list, func(o *telling) bool { return o == t })
+	}
 }
 
 // step moves the times of what is not over yet.
 func (m *moments) step(by time.Duration) {
-	for _, t := range m.list {
+	for _, t := range m.by {
 		move(by, &t.Occurred, &t.from, &t.until)
 	}
 }
 
 func (m *moments) prune(now time.Time) {
-	m.list = slices.DeleteFunc(m.list, func(t *telling) bool {
-		gone := !t.worth(now)
-		if gone {
-			delete(m.by, t.ID)
-		}
-		return gone
-	})
+	m.forget(func(t *telling) bool { return !t.worth(now) })
 }
 
 // worth reports whether a moment may still have to be said, or ended.
