@@ -19,7 +19,7 @@ func (g *garage) command(ctx context.Context, a *App, s source, subject, command
 	}
 	view := a.house.view()
 	var connector *state.Connector
-	for _, d := range view.Source(capacitor.Source).Devices {
+	for _, d := range view.Source(capacitor.Source).Devices.All() {
 		if c, ok := d.State.(*state.Connector); ok && d.Subject == subject {
 			connector = c
 		}
@@ -54,7 +54,7 @@ func (g *garage) command(ctx context.Context, a *App, s source, subject, command
 // stageConnector is the connector on which a charge is rehearsed: a free one,
 // else one where nothing is charged.
 func stageConnector(v state.Source) (on *state.Device) {
-	for _, d := range v.Devices {
+	for _, d := range v.Devices.All() {
 		c, ok := d.State.(*state.Connector)
 		switch {
 		case !ok || c.Running || c.Charging != nil && *c.Charging:

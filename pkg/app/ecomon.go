@@ -39,7 +39,7 @@ func (c Config) ecomon() source {
 // newest alert of those that no alert holds of.
 func stageReader(v state.Source) (on *state.Device) {
 	var last time.Time
-	for _, d := range v.Devices {
+	for _, d := range v.Devices.All() {
 		if r, ok := d.State.(*state.Reader); ok && !r.Warning && (on == nil || r.LastAlert.After(last)) {
 			on, last = d, r.LastAlert
 		}

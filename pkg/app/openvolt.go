@@ -241,7 +241,7 @@ func (m *metering) command(ctx context.Context, a *App, s source, subject, comma
 	case "refetch":
 		ranges := []openvolt.Range{}
 		from, to := asked(payload, now)
-		for _, d := range a.house.view().Source("openvolt").Devices {
+		for _, d := range a.house.view().Source("openvolt").Devices.All() {
 			if d.ID != "" && (subject == "" || d.Subject == subject) {
 				ranges = append(ranges, openvolt.Range{Meter: d.ID, Start: from, End: to})
 			}

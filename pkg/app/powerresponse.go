@@ -348,7 +348,7 @@ func (p *responder) opt(ctx context.Context, a *App, s source, payload string, i
 
 // nextEvent is the UUID of the event that starts next; empty: none is known.
 func (p *responder) nextEvent(a *App) string {
-	for _, d := range a.house.view().Source(powerresponse.Source).Devices {
+	for _, d := range a.house.view().Source(powerresponse.Source).Devices.All() {
 		if r, ok := d.State.(*state.Response); ok && r.Next != nil {
 			return r.Next.UUID
 		}

@@ -61,7 +61,7 @@ func (a *App) Rehearse(ctx context.Context, name, subject string, minutes int) e
 	}
 	v := a.house.view().Source(name)
 	on := a.sources[at].stage(v)
-	for _, d := range v.Devices {
+	for _, d := range v.Devices.All() {
 		if subject != "" && d.Subject == subject {
 			on = d
 		}

@@ -2,7 +2,6 @@ package homeassistant
 
 import (
 	"runtime"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -96,15 +95,13 @@ func BenchmarkRender(b *testing.B) {
 func many(n int) (v state.View, change func(i int)) {
 	s := state.Source{Name: "equiwatt"}
 	for i := range n {
-		s.Devices = append(s.Devices, &state.Device{Source: "equiwatt", Subject: strconv.Itoa(i), State: &state.Equivents{Month: ptr(0)}})
+		s.Devices = s.Devices.With(i, &state.Device{Source: "equiwatt", Subject: strconv.Itoa(i), State: &state.Equivents{Month: ptr(0)}})
 	}
 	v = state.View{Sources: []state.Source{s}}
 	return v, func(i int) {
-		devices := slices.Clone(v.Sources[0].Devices)
-		d := *devices[i%n]
+		d := *v.Sources[0].Devices.At(i % n)
 		d.State = &state.Equivents{Month: ptr(i)}
-		devices[i%n] = &d
-		v.Sources[0].Devices = devices
+		v.Sources[0].Devices = v.Sources[0].Devices.With(i%n, &d)
 	}
 }
 

@@ -94,10 +94,8 @@ func BenchmarkChargers(b *testing.B) {
 				park.update()
 				v := park.said()
 				devices := v.Source("capacitor").Devices
-				for i, d := range devices {
-					if d != was[i] {
-						messages += len(plainNames.stateOf(d).Payload)
-					}
+				for _, d := range devices.Other(was) {
+					messages += len(plainNames.stateOf(d).Payload)
 				}
 				for _, m := range v.Due() {
 					messages += len(moment(m, park.now))

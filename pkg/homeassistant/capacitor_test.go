@@ -14,11 +14,11 @@ import (
 // capacitorSource has one charger with one connector.
 func capacitorSource(c state.Charger, n state.Connector) state.Source {
 	n.ID, n.Charger = 1, "BOX-1"
-	return state.Source{Name: "capacitor", Devices: []*state.Device{
-		{Source: "capacitor", State: &state.Chargers{Asked: true, Quota: ptr(950), Limit: ptr(1000), Reset: now}},
-		{Source: "capacitor", Subject: "box_1", ID: "BOX-1", State: &c},
-		{Source: "capacitor", Subject: "box_1_1", ID: "BOX-1/1", State: &n},
-	}}
+	return state.Source{Name: "capacitor", Devices: state.DevicesOf(
+		&state.Device{Source: "capacitor", State: &state.Chargers{Asked: true, Quota: ptr(950), Limit: ptr(1000), Reset: now}},
+		&state.Device{Source: "capacitor", Subject: "box_1", ID: "BOX-1", State: &c},
+		&state.Device{Source: "capacitor", Subject: "box_1_1", ID: "BOX-1/1", State: &n},
+	)}
 }
 
 func TestCapacitorStates(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 func devices(change func([]*state.Device) []*state.Device) func(*state.View) {
 	return func(v *state.View) {
 		s := v.Sources[0]
-		s.Devices = change(slices.Clone(s.Devices))
+		s.Devices = state.DevicesOf(change(s.Devices.List())...)
 		v.Sources = []state.Source{s}
 	}
 }

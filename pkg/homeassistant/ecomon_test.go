@@ -11,10 +11,10 @@ import (
 
 // ecomonSource has one reader.
 func ecomonSource(r state.Reader) state.Source {
-	return state.Source{Name: "ecomon", Devices: []*state.Device{
-		{Source: "ecomon", State: &state.Readers{}},
-		{Source: "ecomon", Subject: "a1b2c3d4", ID: "A1B2C3D4", State: &r},
-	}}
+	return state.Source{Name: "ecomon", Devices: state.DevicesOf(
+		&state.Device{Source: "ecomon", State: &state.Readers{}},
+		&state.Device{Source: "ecomon", Subject: "a1b2c3d4", ID: "A1B2C3D4", State: &r},
+	)}
 }
 
 func TestEcomonStates(t *testing.T) {

@@ -71,7 +71,7 @@ func (p *Publisher) settle(t pending) {
 		p.fence.seq = 0
 		delete(p.sent, t.topic)
 		for source, devices := range p.shown {
-			p.shown[source] = make([]*state.Device, len(devices)) // each is looked at again
+			p.shown[source] = state.DevicesOf(make([]*state.Device, devices.Len())...) // each is looked at again
 		}
 		if delete(p.inFlight, t.moment); t.moment != "" {
 			p.Mark(t.moment, state.Doubtful, p.Now())

@@ -48,7 +48,7 @@ func newHouse(t testing.TB) *house {
 // viewOf is a View in which Equiwatt alone is on.
 func viewOf(q *state.Equivents, due ...state.Moment) state.View {
 	return state.View{Equiwatt: q, Sources: []state.Source{{
-		Name: "equiwatt", Due: due, Devices: []*state.Device{{Source: "equiwatt", State: q}},
+		Name: "equiwatt", Due: due, Devices: state.DevicesOf(&state.Device{Source: "equiwatt", State: q}),
 	}}}
 }
 

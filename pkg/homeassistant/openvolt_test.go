@@ -11,10 +11,10 @@ import (
 
 // openvoltSource has one meter.
 func openvoltSource(m state.Meter) state.Source {
-	return state.Source{Name: "openvolt", Devices: []*state.Device{
-		{Source: "openvolt", State: &state.Meters{}},
-		{Source: "openvolt", Subject: "6514167223e3d1424bf82742", ID: "6514167223e3d1424bf82742", State: &m},
-	}}
+	return state.Source{Name: "openvolt", Devices: state.DevicesOf(
+		&state.Device{Source: "openvolt", State: &state.Meters{}},
+		&state.Device{Source: "openvolt", Subject: "6514167223e3d1424bf82742", ID: "6514167223e3d1424bf82742", State: &m},
+	)}
 }
 
 func TestOpenvoltStates(t *testing.T) {

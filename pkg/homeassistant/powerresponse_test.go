@@ -11,7 +11,7 @@ import (
 )
 
 func responseSource(r state.Response) state.Source {
-	return state.Source{Name: "powerresponse", Devices: []*state.Device{{Source: "powerresponse", State: &r}}}
+	return state.Source{Name: "powerresponse", Devices: state.DevicesOf(&state.Device{Source: "powerresponse", State: &r})}
 }
 
 func TestResponseStates(t *testing.T) {

@@ -63,9 +63,9 @@ type Publisher struct {
 	health   Health
 
 	asked    []*readBack
-	client   mqtt.Client                // nil while not connected
-	sent     map[string]uint64          // a hash of the payload that was last retained
-	shown    map[string][]*state.Device // of each source, what was last said of its devices
+	client   mqtt.Client              // nil while not connected
+	sent     map[string]uint64        // a hash of the payload that was last retained
+	shown    map[string]state.Devices // of each source, what was last said of its devices
 	inFlight map[string]bool
 	seed     maphash.Seed
 	tokens   chan pending
@@ -200,9 +200,9 @@ func (p *Publisher) begin(c mqtt.Client, v state.View) {
 func (p *Publisher) all(v state.View) {
 	p.describe(v)
 	p.retain(p.Names.bridgeState(p.bridge(v), p.About))
-	p.shown = map[string][]*state.Device{}
+	p.shown = map[string]state.Devices{}
 	for _, s := range v.Sources {
-		for _, d := range s.Devices {
+		for _, d := range s.Devices.All() {
 			p.retain(p.Names.stateOf(d))
 		}
 		p.shown[s.Name] = s.Devices
@@ -213,12 +213,12 @@ func (p *Publisher) all(v state.View) {
 func (p *Publisher) describe(v state.View) {
 	devices := []*state.Device{{Source: bridge}}
 	for _, s := range v.Sources {
-		devices = append(devices, s.Devices...)
+		devices = append(devices, s.Devices.List()...)
 	}
 	p.own(append([]string{p.Names.Status()}, p.topics(devices)...))
 	p.follow(p.document(bridgeDevice()))
 	for _, s := range v.Sources {
-		for _, d := range s.Devices {
+		for _, d := range s.Devices.All() {
 			p.follow(p.document(describe(d)))
 		}
 	}
@@ -232,18 +232,21 @@ func (p *Publisher) document(d device) pending {
 // change says what differs from what was said of a source's devices.
 func (p *Publisher) change(s state.Source) {
 	was := p.shown[s.Name]
-	if news := s.Devices[min(len(was), len(s.Devices)):]; len(news) > 0 {
+	var news []*state.Device
+	for i, d := range s.Devices.Other(was) {
+		if i >= was.Len() {
+			news = append(news, d)
+		}
+	}
+	if len(news) > 0 {
 		owned := p.owned()
 		p.setOwned(owned, append(slices.Clip(owned), p.topics(news)...))
 		for _, d := range news {
 			p.follow(p.document(describe(d)))
 		}
 	}
-	for i, d := range s.Devices {
-		if i < len(was) && was[i] == d {
-			continue
-		}
-		if i < len(was) && (was[i] == nil || was[i].Edition != d.Edition) {
+	for i, d := range s.Devices.Other(was) {
+		if i < was.Len() && (was.At(i) == nil || was.At(i).Edition != d.Edition) {
 			p.follow(p.document(describe(d)))
 		}
 		p.update(p.Names.stateOf(d))

@@ -103,7 +103,7 @@ func chosen(v state.View, places []Place) (list []*state.Device) {
 		list = append(list, ours)
 	}
 	for _, s := range v.Sources {
-		for i, d := range s.Devices {
+		for i, d := range s.Devices.All() {
 			if i == 0 && len(places) == 0 || slices.Contains(places, Place{d.Source, d.Subject}) {
 				list = append(list, d)
 			}

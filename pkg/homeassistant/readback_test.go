@@ -100,7 +100,7 @@ func TestReadBackOfWhatIsNotKept(t *testing.T) {
 	p.begin(client, v)
 	r := &readBack{result: make(chan error, 1), places: []Place{{Source: "equiwatt"}}}
 	p.ask(r, v)
-	for _, m := range []Message{p.Names.documentOf(describe(v.Sources[0].Devices[0]), about), p.Names.stateOf(v.Sources[0].Devices[0])} {
+	for _, m := range []Message{p.Names.documentOf(describe(v.Sources[0].Devices.At(0)), about), p.Names.stateOf(v.Sources[0].Devices.At(0))} {
 		p.echoed(inbound{topic: m.Topic, payload: m.Payload})
 	}
 	if p.answer(); len(p.asked) != 1 || p.patience() > readBackWithin {

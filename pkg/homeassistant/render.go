@@ -31,7 +31,7 @@ type Bridge struct {
 func (n Names) Documents(v state.View, a About) []Message {
 	list := []Message{n.documentOf(bridgeDevice(), a)}
 	for _, s := range v.Sources {
-		for _, d := range s.Devices {
+		for _, d := range s.Devices.All() {
 			list = append(list, n.documentOf(describe(d), a))
 		}
 	}
@@ -46,7 +46,7 @@ func (n Names) documentOf(d device, a About) Message {
 func (n Names) States(v state.View, b Bridge, a About) []Message {
 	list := []Message{n.bridgeState(b, a)}
 	for _, s := range v.Sources {
-		for _, d := range s.Devices {
+		for _, d := range s.Devices.All() {
 			list = append(list, n.stateOf(d))
 		}
 	}

@@ -2,7 +2,6 @@ package state
 
 import (
 	"encoding/json"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -77,7 +76,8 @@ type chargers struct {
 	own    Chargers
 	ownPut slot
 
-	devices []*Device // as they were last shown
+	devices Devices   // as they were last shown
+	places  int       // how many there are
 	changed []shower  // what differs from it
 	alive   timers    // of boxes: when their silence gets too long
 	stale   []*box    // those whose did
@@ -159,8 +159,8 @@ func (s *source0) show() any  { own := s.q.own; return &own }
 
 // add gives a new thing its place.
 func (q *chargers) add(s shower) {
-	s.put().place = len(q.devices)
-	q.devices = append(slices.Clip(q.devices), nil)
+	s.put().place = q.places
+	q.places++
 	q.touch(s)
 }
 
@@ -310,17 +310,14 @@ func (q *chargers) view(now time.Time) (Source, time.Time) {
 	if next = earliest(next, at); q.play.turned(now) && q.stage != nil {
 		q.touch(q.stage)
 	}
-	if len(q.changed) > 0 {
-		q.devices = slices.Clone(q.devices)
-		for _, c := range q.changed {
-			p := c.put()
-			d := p.device
-			d.State = c.show()
-			q.devices[p.place], p.changed = &d, false
-		}
-		clear(q.changed)
-		q.changed = q.changed[:0]
+	for _, c := range q.changed {
+		p := c.put()
+		d := p.device
+		d.State = c.show()
+		q.devices, p.changed = q.devices.With(p.place, &d), false
 	}
+	clear(q.changed)
+	q.changed = q.changed[:0]
 	s.Devices = q.devices
 	s.Asks = q.asked()
 	return s, next

@@ -151,7 +151,7 @@ func (h *garage) source(now time.Duration) Source { return h.fold.View(at(now)).
 
 func (h *garage) charger(t *testing.T, now time.Duration) Charger {
 	t.Helper()
-	for _, d := range h.source(now).Devices {
+	for _, d := range h.source(now).Devices.All() {
 		if c, ok := d.State.(*Charger); ok && d.Subject == "a" {
 			return *c
 		}
@@ -162,7 +162,7 @@ func (h *garage) charger(t *testing.T, now time.Duration) Charger {
 
 // connector is what is known of connector 1 in a line.
 func (h *garage) connector(now time.Duration) string {
-	for _, d := range h.source(now).Devices {
+	for _, d := range h.source(now).Devices.All() {
 		if c, ok := d.State.(*Connector); ok && d.Subject == "a_1" {
 			return c.text()
 		}
@@ -483,7 +483,7 @@ func TestNotices(t *testing.T) {
 	h = openGarage()
 	h.hear(hook("connector.status_changed", 0, facts{"connectorId": 0, "status": "Available"}))
 	h.hears(t, "connector_status_changed")
-	if n := len(h.source(m).Devices); n != 2 {
+	if n := h.source(m).Devices.Len(); n != 2 {
 		t.Errorf("%d devices", n)
 	}
 	// What a known one lacks is asked for.

@@ -3,7 +3,6 @@ package state
 import (
 	"encoding/json"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,7 +37,7 @@ type readers struct {
 	by      map[string]*reader
 	play    *rehearsal // the newest
 
-	devices []*Device // as they were last shown
+	devices Devices // as they were last shown
 }
 
 type reader struct {
@@ -65,7 +64,7 @@ type alert struct {
 func newReaders(r Rules) *readers {
 	return &readers{
 		subject: r.Subject, by: map[string]*reader{},
-		devices: []*Device{{Source: "ecomon", State: &Readers{}}},
+		devices: DevicesOf(&Device{Source: "ecomon", State: &Readers{}}),
 	}
 }
 
@@ -239,7 +238,6 @@ func (q *readers) view(now time.Time) (Source, time.Time) {
 	running, end := q.play.at(now)
 	s.Rehearsal, next = running, earliest(next, end)
 	turned := q.play.turned(now)
-	fresh := false // devices is a list that nobody else has
 	for i, r := range q.all {
 		lit := now.Before(r.until)
 		if lit {
@@ -255,14 +253,7 @@ func (q *readers) view(now time.Time) (Source, time.Time) {
 		}
 		d.State = state
 		r.shown, r.lit, r.changed = &d, lit, false
-		if !fresh {
-			q.devices, fresh = slices.Clone(q.devices), true
-		}
-		if i+1 < len(q.devices) {
-			q.devices[i+1] = r.shown
-		} else {
-			q.devices = append(q.devices, r.shown)
-		}
+		q.devices = q.devices.With(i+1, r.shown)
 	}
 	s.Devices = q.devices
 	return s, next

@@ -103,13 +103,13 @@ func showReader(v View, n int) string {
 		}
 		return *f
 	}
-	r := v.Source("ecomon").Devices[n+1].State.(*Reader)
+	r := v.Source("ecomon").Devices.At(n + 1).State.(*Reader)
 	return strings.TrimSpace(fmt.Sprintln(r.Warning, number(r.Limit), number(r.Consumption), number(r.Projection), number(r.Remaining), minutes(r.LastAlert)))
 }
 
 func TestAnAlertHoldsUntilTheFullHour(t *testing.T) {
 	h := readersOf()
-	if v := h.fold.View(at(0)); len(v.Source("ecomon").Devices) != 1 || v.Source("ecomon").Devices[0].Subject != "" {
+	if v := h.fold.View(at(0)); v.Source("ecomon").Devices.Len() != 1 || v.Source("ecomon").Devices.At(0).Subject != "" {
 		t.Errorf("%+v", v.Source("ecomon").Devices)
 	}
 	h.hear(alertAt(30*m, "Device_1", half, used(5000, 3000))).expect(t, 0, 30*m, "true 5000 3000 6000 2000 30")
@@ -286,17 +286,17 @@ func TestAClockThatWasWrong(t *testing.T) {
 
 func TestOnlyWhatChangedIsANewDevice(t *testing.T) {
 	h := readersOf().hear(alertAt(30*m, "a", half, used(5000, 3000)), alertAt(31*m, "b", half, used(5000, 3000)))
-	before := h.fold.View(at(32 * m)).Source("ecomon").Devices
-	kept := slices.Clone(before)
+	before := h.fold.View(at(32 * m)).Source("ecomon").Devices.List()
+	list := h.fold.View(at(32 * m)).Source("ecomon").Devices
 	h.hear(alertAt(33*m, "b", half, used(5000, 3500)))
-	after := h.fold.View(at(33 * m)).Source("ecomon").Devices
-	if after[0] != before[0] || after[1] != before[1] || after[2] == before[2] || !slices.Equal(before, kept) {
+	after := h.fold.View(at(33 * m)).Source("ecomon").Devices.List()
+	if after[0] != before[0] || after[1] != before[1] || after[2] == before[2] || !slices.Equal(before, list.List()) {
 		t.Errorf("%v became %v", before, after)
 	}
-	if got := h.fold.View(at(34 * m)).Source("ecomon").Devices; &got[0] != &after[0] {
-		t.Error("the list was made anew though nothing changed")
+	if got := h.fold.View(at(34 * m)).Source("ecomon").Devices.List(); !slices.Equal(got, after) {
+		t.Error("something was made anew though nothing changed")
 	}
-	if got := h.fold.View(at(60 * m)).Source("ecomon").Devices; got[0] != after[0] || got[1] == after[1] || got[2] == after[2] {
+	if got := h.fold.View(at(60 * m)).Source("ecomon").Devices.List(); got[0] != after[0] || got[1] == after[1] || got[2] == after[2] {
 		t.Error("the full hour changes both readers, and nothing else")
 	}
 	if got := showReader(h.fold.View(at(40*m)), 0); got != "true 5000 3000 6000 2000 30" {

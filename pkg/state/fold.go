@@ -135,7 +135,7 @@ func (f *Fold) View(now time.Time) View {
 		v.Sources = append(v.Sources, w)
 		v.Next = earliest(v.Next, next)
 		if s == source(f.equiwatt) {
-			v.Equiwatt, _ = w.Devices[0].State.(*Equivents)
+			v.Equiwatt, _ = w.Devices.At(0).State.(*Equivents)
 		}
 	}
 	return v

@@ -216,7 +216,7 @@ func (q *equivents) known() bool {
 func (q *equivents) view(now time.Time) (Source, time.Time) {
 	l, next := q.link.view(now)
 	v := &Equivents{Asked: q.rules.Token, LastPoll: q.link.good, LastHook: q.lastHook, Cloud: l.Up, CloudError: l.Error}
-	s := Source{Name: "equiwatt", Devices: []*Device{{Source: "equiwatt", State: v}}}
+	s := Source{Name: "equiwatt", Devices: DevicesOf(&Device{Source: "equiwatt", State: v})}
 	var change time.Time
 	s.Due, s.Flying, change = q.moments(now)
 	next = earliest(next, change)

@@ -73,7 +73,7 @@ type meters struct {
 	spoken, strange, fresh stamp
 	hook                   time.Time
 	asks                   *OpenvoltAsks // as it was last shown; nil: it changed
-	devices                []*Device     // as they were last shown
+	devices                Devices       // as they were last shown
 }
 
 // meter is one meter; the API lists it, or where it is not asked a webhook
@@ -121,7 +121,7 @@ func newMeters(r Rules) *meters {
 		rules: *r.Openvolt, subject: r.Subject, by: map[string]*meter{}, bursts: map[string]*gathering{}, heard: map[string]time.Time{},
 		// Each day there is a list of meters at least.
 		link:    link{asks: r.Openvolt.Asks, interval: 6 * time.Hour, since: r.Since},
-		devices: []*Device{{Source: "openvolt", State: &Meters{}}},
+		devices: DevicesOf(&Device{Source: "openvolt", State: &Meters{}}),
 	}
 }
 

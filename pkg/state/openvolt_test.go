@@ -119,7 +119,7 @@ func (h *volts) asks(now time.Duration) *OpenvoltAsks {
 
 func (h *volts) meter(now time.Duration, n int) (string, Meter) {
 	h.t.Helper()
-	d := h.fold.View(at(now)).Source("openvolt").Devices[n]
+	d := h.fold.View(at(now)).Source("openvolt").Devices.At(n)
 	m, ok := d.State.(*Meter)
 	if !ok {
 		h.t.Fatalf("%+v", d)
@@ -153,9 +153,9 @@ func TestAgeIsRefreshedHourly(t *testing.T) {
 	if !v.Next.Equal(at(30 * time.Minute)) {
 		t.Error(v.Next)
 	}
-	before := v.Source("openvolt").Devices
-	same := h.fold.View(at(29 * time.Minute)).Source("openvolt").Devices
-	later := h.fold.View(at(30 * time.Minute)).Source("openvolt").Devices
+	before := v.Source("openvolt").Devices.List()
+	same := h.fold.View(at(29 * time.Minute)).Source("openvolt").Devices.List()
+	later := h.fold.View(at(30 * time.Minute)).Source("openvolt").Devices.List()
 	if same[1] != before[1] || later[1] == before[1] || later[0] != before[0] || later[2] != before[2] || *later[1].State.(*Meter).Age != 7200 {
 		t.Errorf("%v %v %v", before, same, later)
 	}
@@ -339,8 +339,8 @@ func TestWithoutAKeyNobodyIsAsked(t *testing.T) {
 		h.data(0, fmt.Sprint(i), -1, -1)
 	}
 	s := h.fold.View(at(0)).Source("openvolt")
-	if s.Asks != nil || s.Link.Up != nil || len(s.Devices) != named+1 || !s.Link.LastHook.Equal(noon) {
-		t.Errorf("%d devices, %+v", len(s.Devices), s.Link)
+	if s.Asks != nil || s.Link.Up != nil || s.Devices.Len() != named+1 || !s.Link.LastHook.Equal(noon) {
+		t.Errorf("%d devices, %+v", s.Devices.Len(), s.Link)
 	}
 }
 

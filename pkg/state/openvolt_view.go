@@ -2,7 +2,6 @@ package state
 
 import (
 	"maps"
-	"slices"
 	"time"
 )
 
@@ -44,7 +43,6 @@ func (q *meters) reached(now time.Time) (l Link, next time.Time) {
 // show makes the devices of those meters that changed, and returns when one
 // changes by itself: its age is of whole hours.
 func (q *meters) show(now time.Time) (next time.Time) {
-	fresh := false // devices is a list that nobody else has
 	for i, m := range q.all {
 		hours := int64(max(now.Sub(m.end), 0) / time.Hour)
 		if !m.end.IsZero() {
@@ -60,14 +58,7 @@ func (q *meters) show(now time.Time) (next time.Time) {
 		}
 		d.State = &v
 		m.shown, m.hours, m.changed = &d, hours, false
-		if !fresh {
-			q.devices, fresh = slices.Clone(q.devices), true
-		}
-		if i+1 < len(q.devices) {
-			q.devices[i+1] = m.shown
-		} else {
-			q.devices = append(q.devices, m.shown)
-		}
+		q.devices = q.devices.With(i+1, m.shown)
 	}
 	return next
 }

@@ -289,7 +289,7 @@ func (q *dispatches) view(now time.Time) (Source, time.Time) {
 	if q.device == nil || !reflect.DeepEqual(q.device.State, v) {
 		q.device = &Device{Source: "powerresponse", State: v}
 	}
-	s.Devices = []*Device{q.device}
+	s.Devices = DevicesOf(q.device)
 	return s, next
 }
 

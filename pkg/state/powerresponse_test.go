@@ -74,7 +74,7 @@ func (h *tenant) restart(now time.Time) *tenant {
 }
 
 func (h *tenant) state(now time.Time) *Response {
-	return h.fold.View(now).Source("powerresponse").Devices[0].State.(*Response)
+	return h.fold.View(now).Source("powerresponse").Devices.At(0).State.(*Response)
 }
 
 // expect compares what is shown: "ON"/"OFF"/"null", then the minutes of what
@@ -271,7 +271,7 @@ func TestResponseAsks(t *testing.T) {
 func TestResponseDevices(t *testing.T) {
 	h := newTenant()
 	h.hear(shows(0, 1, 30*m, 60*m, ""))
-	device := func(now time.Duration) *Device { return h.fold.View(at(now)).Source("powerresponse").Devices[0] }
+	device := func(now time.Duration) *Device { return h.fold.View(at(now)).Source("powerresponse").Devices.At(0) }
 	before := device(m)
 	if before != device(2*m) || before.Subject != "" || before.Source != "powerresponse" {
 		t.Error("another device where nothing changed")

@@ -132,7 +132,7 @@ func TestARehearsalMovesWithTheClock(t *testing.T) {
 
 func connectorOf(t *testing.T, v View, subject string) Connector {
 	t.Helper()
-	for _, d := range v.Source("capacitor").Devices {
+	for _, d := range v.Source("capacitor").Devices.All() {
 		if c, ok := d.State.(*Connector); ok && d.Subject == subject {
 			return *c
 		}
@@ -146,7 +146,7 @@ func TestARehearsedCharge(t *testing.T) {
 	h.hear(changes(1*m, "Available"))
 	h.said = nil
 	real := connectorOf(t, h.fold.View(at(2*m)), "a_1")
-	before := h.fold.View(at(2 * m)).Source("capacitor").Devices
+	before := h.fold.View(at(2 * m)).Source("capacitor").Devices.List()
 	h.hear(rehearses("capacitor", "A/1", 2*m, 5*m))
 	v := h.fold.View(at(3 * m))
 	plays(t, v, "capacitor", "a_1 7")
@@ -155,7 +155,7 @@ func TestARehearsedCharge(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	changed := 0
-	for i, d := range v.Source("capacitor").Devices {
+	for i, d := range v.Source("capacitor").Devices.All() {
 		if d != before[i] {
 			changed++
 		}

@@ -13,7 +13,7 @@ type Source struct {
 
 	// Devices are in the order in which they came. A Device never changes: a
 	// new state is a new pointer at the same place.
-	Devices []*Device
+	Devices Devices
 
 	Due    []Moment // what is to be said now, in this order
 	Flying bool     // something was sent and has not arrived yet

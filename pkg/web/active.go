@@ -37,7 +37,7 @@ func (c clock) around(p Page) (a around) {
 			a.rehearsed = true
 			a.add(going{Title: "Rehearsal of " + names[s.Name], Since: c.at(r.Start), Until: c.at(r.End)}, s.Name)
 		}
-		for _, d := range s.Devices {
+		for _, d := range s.Devices.All() {
 			switch v := d.State.(type) {
 			case *state.Response:
 				if v.Active != nil && *v.Active && v.Running != nil {
@@ -136,7 +136,7 @@ func (a around) headline(p Page) (words, tone string) {
 
 // quota is what is left of a vendor's calls, where the vendor says so.
 func (c clock) quota(p Page, source string) string {
-	for _, d := range p.View.Source(source).Devices {
+	for _, d := range p.View.Source(source).Devices.All() {
 		v, ok := d.State.(*state.Chargers)
 		if !ok || v.Quota == nil {
 			continue

@@ -130,14 +130,14 @@ func situations(t testing.TB) map[string]Page {
 		"limits": with(func(p *Page, e *state.Equivents) {
 			p.View.Equiwatt, p.Sources[0] = nil, Source{Name: "equiwatt", Title: "Equiwatt"}
 			p.Sources[1].On, p.Sources[1].Health = true, Quiet
-			p.View.Sources = []state.Source{{Name: "ecomon", Devices: []*state.Device{
-				{Source: "ecomon", State: &state.Readers{}}, {Source: "ecomon", ID: "flat-7", State: &state.Reader{Warning: true, Limit: ptr(5000.), Consumption: ptr(3000.), Projection: ptr(6000.), LastAlert: ago(4 * time.Minute)}}, {Source: "ecomon", ID: "flat-8", State: &state.Reader{}},
-			}}}
+			p.View.Sources = []state.Source{{Name: "ecomon", Devices: state.DevicesOf(
+				&state.Device{Source: "ecomon", State: &state.Readers{}}, &state.Device{Source: "ecomon", ID: "flat-7", State: &state.Reader{Warning: true, Limit: ptr(5000.), Consumption: ptr(3000.), Projection: ptr(6000.), LastAlert: ago(4 * time.Minute)}}, &state.Device{Source: "ecomon", ID: "flat-8", State: &state.Reader{}},
+			)}}
 		}),
 		"plays": with(func(p *Page, e *state.Equivents) { // what is rehearsed is nothing that happens
 			p.View.Sources = []state.Source{
-				{Name: "ecomon", Rehearsal: &state.Rehearsal{Start: ago(time.Minute), End: noon.Add(4 * time.Minute)}, Devices: []*state.Device{{Source: "ecomon", ID: "flat-7", State: &state.Reader{Warning: true, Rehearsal: true, Limit: ptr(5000.), LastAlert: ago(25 * time.Hour)}}}},
-				{Name: "capacitor", Devices: []*state.Device{{Source: "capacitor", State: &state.Connector{ID: 1, Charger: "CP-0001", Charging: ptr(true), Rehearsal: true, SessionID: "rehearsal"}}}},
+				{Name: "ecomon", Rehearsal: &state.Rehearsal{Start: ago(time.Minute), End: noon.Add(4 * time.Minute)}, Devices: state.DevicesOf(&state.Device{Source: "ecomon", ID: "flat-7", State: &state.Reader{Warning: true, Rehearsal: true, Limit: ptr(5000.), LastAlert: ago(25 * time.Hour)}})},
+				{Name: "capacitor", Devices: state.DevicesOf(&state.Device{Source: "capacitor", State: &state.Connector{ID: 1, Charger: "CP-0001", Charging: ptr(true), Rehearsal: true, SessionID: "rehearsal"}})},
 			}
 		}),
 		"nothing": untouched(),
@@ -148,16 +148,16 @@ func situations(t testing.TB) map[string]Page {
 func busy(t testing.TB, chargers int) Page {
 	p := calm(t)
 	p.Sources = append(p.Sources, Source{Name: "capacitor", Title: "Capacitor", On: true, Health: Fresh}, Source{Name: "powerresponse", Title: "PowerResponse", On: true, Health: Fresh})
-	cars := state.Source{Name: "capacitor", Devices: []*state.Device{{Source: "capacitor", State: &state.Chargers{Quota: ptr(812), Limit: ptr(1000), Reset: noon.Add(9 * time.Hour)}}}}
+	cars := state.Source{Name: "capacitor", Devices: state.DevicesOf(&state.Device{Source: "capacitor", State: &state.Chargers{Quota: ptr(812), Limit: ptr(1000), Reset: noon.Add(9 * time.Hour)}})}
 	for range chargers {
-		cars.Devices = append(cars.Devices, &state.Device{Source: "capacitor", ID: "CP-0001", State: &state.Charger{}},
+		cars.Devices = state.DevicesOf(append(cars.Devices.List(), &state.Device{Source: "capacitor", ID: "CP-0001", State: &state.Charger{}},
 			&state.Device{Source: "capacitor", State: &state.Connector{ID: 1, Charger: "CP-0001", Charging: ptr(true), SessionEnergy: ptr(7.25), SessionStart: ago(90 * time.Minute)}},
-			&state.Device{Source: "capacitor", State: &state.Connector{ID: 2, Charger: "CP-0001", Charging: ptr(false)}})
+			&state.Device{Source: "capacitor", State: &state.Connector{ID: 2, Charger: "CP-0001", Charging: ptr(false)}})...)
 	}
 	p.View.Sources = []state.Source{cars}
 	if chargers == 1 {
 		response := &state.Response{Active: ptr(true), Running: &state.Dispatch{UUID: "x", Name: "Evening peak", Direction: "powerDOWN", Start: ago(10 * time.Minute), End: noon.Add(50 * time.Minute)}}
-		p.View.Sources = append(p.View.Sources, state.Source{Name: "powerresponse", Devices: []*state.Device{{Source: "powerresponse", State: response}}})
+		p.View.Sources = append(p.View.Sources, state.Source{Name: "powerresponse", Devices: state.DevicesOf(&state.Device{Source: "powerresponse", State: response})})
 	}
 	return p
 }
