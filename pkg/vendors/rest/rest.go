@@ -41,7 +41,7 @@ type Client struct {
 	Secrets    []string    // never repeated in a refusal
 
 	HTTP  *http.Client                // nil: the default one; only its Transport is used, for one request is one call
-	Wait  func(context.Context) error // called before every request, a redirect's too; nil: none waits
+	Wait  func(context.Context) error // called before every request, a redirect's too; its error is handed on; nil: none waits
 	Now   func() time.Time            // nil: time.Now
 	Agent string                      // User-Agent; empty: "grid2mqtt"
 	// Timeout of one request, its body included; zero: 10 s.
@@ -104,7 +104,9 @@ func (c *Client) Do(ctx context.Context, method, rawURL string, body []byte) (An
 // request makes one request, within the limits.
 func (c *Client) request(ctx context.Context, method string, at *url.URL, body []byte, proven bool) (Answer, error) {
 	if c.Wait != nil {
-		if err := c.Wait(ctx); err != nil {
+		if err := c.Wait(ctx); err != nil && ctx.Err() == nil {
+			return Answer{}, err // a sentence of whoever has us wait
+		} else if err != nil {
 			return Answer{}, fmt.Errorf("rest: wait for %s: %w", c.Vendor, err)
 		}
 	}

@@ -299,3 +299,14 @@ func TestCallerGivesUp(t *testing.T) {
 		t.Errorf("while waiting: %v", err)
 	}
 }
+
+// TestWhoWaitsSaysWhy: a call that is not made because of the limits says why
+// in the words of whoever knows them.
+func TestWhoWaitsSaysWhy(t *testing.T) {
+	c := client()
+	why := errors.New("no call before noon")
+	c.Wait = func(context.Context) error { return why }
+	if _, err := c.Do(t.Context(), http.MethodGet, "http://127.0.0.1:1", nil); err == nil || err.Error() != why.Error() {
+		t.Error(err)
+	}
+}
