@@ -11,8 +11,9 @@ const forgotten = 48 * time.Hour
 
 // moments are what a source has to say, or may have to end.
 type moments struct {
-	list []*telling // in the order in which they came; what is at rest is not in it
-	by   map[string]*telling
+	list   []*telling // in the order in which they came; what is at rest is not in it
+	by     map[string]*telling
+	pruned time.Time
 }
 
 // telling is a moment and what became of it.
@@ -123,7 +124,12 @@ func (m *moments) step(by time.Duration) {
 	}
 }
 
+// prune forgets what is not worth keeping; looking once a minute will do.
 func (m *moments) prune(now time.Time) {
+	if now.Sub(m.pruned).Abs() < time.Minute {
+		return
+	}
+	m.pruned = now
 	m.forget(func(t *telling) bool { return !t.worth(now) })
 }
 
