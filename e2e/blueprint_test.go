@@ -81,13 +81,14 @@ func TestBlueprints(t *testing.T) {
 	}
 	h.furnish(t)
 	// One home asks the API; the other believes webhooks, which tell the direction, and lets no moment wait.
-	town := h.settleIn(t, "grid2mqtt", nil)
+	cars, chargers := openCapacitor(t)
+	town := h.settleIn(t, "grid2mqtt", map[string]string{"CAPACITOR_API_KEY": chargerKey, "CAPACITOR_URL": chargers})
 	cottage := h.settleIn(t, "cottage", map[string]string{"EQUIWATT_TOKEN": "", "EQUIWATT_HOOK_TRUST": "believe", "MOMENTS_WAIT": "false"})
 	metered := h.settleIn(t, "grid2mqtt", map[string]string{"ECOMON_SECRET": ecomonSecret})
 	town.open(t)
 	cottage.open(t)
 	town.becomes(t, town.equivent(), "off")
-	h.quietly(t, "equivents", func(t *testing.T) { equiventBlueprints(t, town, cottage) })
+	h.quietly(t, "equivents", func(t *testing.T) { equiventBlueprints(t, town, cottage, cars) })
 	must(t, town.app.Stop())
 	h.quietly(t, "limit coach", func(t *testing.T) { limitCoach(t, metered) })
 	h.part(t, "pictures", func(t *testing.T) { blueprintPictures(t, h) })
@@ -110,7 +111,7 @@ func (h *house) furnish(t *testing.T) {
 	h.becomes(t, "binary_sensor.test_cloud", "on")
 }
 
-// sample reads documents, states and moments of a source that the product does not have yet, as they are promised.
+// sample reads documents of what is not the product's.
 func sample(t *testing.T, name string) map[string]object {
 	t.Helper()
 	text, err := os.ReadFile("testdata/" + name + ".json")

@@ -32,17 +32,24 @@ type station struct {
 
 func openStation(t *testing.T, env map[string]string) station {
 	t.Helper()
-	s := simulator.NewCapacitor(chargerKey, ticking())
-	url, err := s.Open("127.0.0.1:0")
-	must(t, err)
-	t.Cleanup(func() { must(t, s.Close()) })
-	s.Buy(simulator.Growth)
-	s.Add("BOX-1", 1)
+	s, url := openCapacitor(t)
 	all := map[string]string{"CAPACITOR_URL": url}
 	for k, v := range env {
 		all[k] = v
 	}
 	return station{openRig(t, all), s}
+}
+
+// openCapacitor is a vendor who knows one charger with one connector.
+func openCapacitor(t *testing.T) (s *simulator.Capacitor, url string) {
+	t.Helper()
+	s = simulator.NewCapacitor(chargerKey, ticking())
+	url, err := s.Open("127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	s.Buy(simulator.Growth)
+	s.Add("BOX-1", 1)
+	return s, url
 }
 
 // ticking is a clock that shows each millisecond once, so that of two deliveries one is the older.
