@@ -176,7 +176,8 @@ func (p *responder) known(a *App, now time.Time) []powerresponse.Known {
 	asks, _ := a.house.view().Source(powerresponse.Source).Asks.(*state.ResponseAsks)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := []powerresponse.Known{p.readings[""].of(powerresponse.Known{}, now)}
+	_, newest := p.named()
+	list := []powerresponse.Known{p.readings[""].of(powerresponse.Known{Told: newest}, now)}
 	seen := map[string]bool{"": true}
 	if asks != nil {
 		for _, ask := range *asks {
@@ -195,6 +196,17 @@ func (p *responder) known(a *App, now time.Time) []powerresponse.Known {
 		}
 	}
 	return list
+}
+
+// named is the event that a webhook named last, if it was not read since, and
+// when that was. The caller holds p.mu.
+func (p *responder) named() (uuid string, told time.Time) {
+	for id, r := range p.readings {
+		if r.told.After(r.read) && r.told.After(told) {
+			uuid, told = id, r.told
+		}
+	}
+	return uuid, told
 }
 
 // of adds what became of asking to what is known. Instants that a clock which
@@ -249,7 +261,31 @@ func (p *responder) ask(ctx context.Context, a *App, wait func(context.Context) 
 	}
 	answer, err = client.Check(ctx) // is it that event alone, or all?
 	p.note(ctx, "", asked, err)
+	if err != nil && k.UUID == "" && ownFault(err) {
+		if read, ok := p.beyond(ctx, client); ok {
+			return read, nil
+		}
+	}
 	return answer, err
+}
+
+// beyond reads the event that a webhook has just named where the call that
+// tries the key is not known to the platform, or not allowed. That it does not
+// know the event either is no reason to believe that this is gone.
+func (p *responder) beyond(ctx context.Context, client *powerresponse.Client) (answer event.Answer, ok bool) {
+	p.mu.Lock()
+	uuid, _ := p.named()
+	p.mu.Unlock()
+	if uuid == "" {
+		return answer, false
+	}
+	asked := p.app.clock.Now()
+	answer, err := client.Read(ctx, uuid)
+	if err != nil || answer.Events[0].Window == nil {
+		return answer, false
+	}
+	p.note(ctx, uuid, asked, nil)
+	return answer, true
 }
 
 // ownFault reports whether an answer may be bad for one event alone.

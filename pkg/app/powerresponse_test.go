@@ -1,8 +1,14 @@
 package app
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -295,6 +301,43 @@ func bureau(t *testing.T, change map[string]string) (*simulator.PowerResponse, *
 
 // TestOneEventThatCannotBeRead is not the platform's silence: it is said once,
 // and all others are read.
+// TestAnEventIsReadWithoutTheCheck: a platform that does not know the call that
+// tries the key may well know the event that it named.
+func TestAnEventIsReadWithoutTheCheck(t *testing.T) {
+	const known, unknown = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+	cloud := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/api/v1/events/"+known {
+			w.WriteHeader(http.StatusNotFound)
+			io.WriteString(w, `{"message":"not found","error":""}`)
+			return
+		}
+		now := time.Now()
+		fmt.Fprintf(w, `{"uuid":%q,"status":"ACTIVE","startDateTime":%q,"endDateTime":%q}`, known, now.Add(-time.Minute).Format(time.RFC3339), now.Add(time.Hour).Format(time.RFC3339))
+	}))
+	t.Cleanup(cloud.Close)
+	env := map[string]string{"POWERRESPONSE_API_KEY": responseKey, "POWERRESPONSE_TENANT": responseTenant, "POWERRESPONSE_TOKEN": responseSecret, "POWERRESPONSE_URL": cloud.URL, "MQTT_URL": broker(t)}
+	r := tenant{all: listenAll(t, env["MQTT_URL"])}
+	hooks, _ := start(t, env)
+	r.until(t, `"cloud":"OFF"`)
+	for _, uuid := range []string{unknown, known} {
+		body := `{"eventType":"X","eventUUID":"` + uuid + `"}`
+		mac := hmac.New(sha256.New, []byte(responseSecret))
+		mac.Write([]byte(body))
+		q, _ := http.NewRequest(http.MethodPost, hooks+"/hook/powerresponse/"+goodToken, strings.NewReader(body))
+		q.Header.Set("X-Signature", hex.EncodeToString(mac.Sum(nil)))
+		answer, err := http.DefaultClient.Do(q)
+		if err != nil || answer.StatusCode != http.StatusOK {
+			t.Fatal(answer, err)
+		}
+		answer.Body.Close()
+	}
+	r.event(t, "started")
+	r.until(t, `"cloud":"ON"`)
+	if strings.Contains(r.all.text(), `"event_type":"cancelled"`) {
+		t.Errorf("what is not known is taken for gone:\n%s", r.all.text())
+	}
+}
+
 func TestOneEventThatCannotBeRead(t *testing.T) {
 	r := openTenant(t, nil)
 	begin := time.Now().Add(time.Hour)
