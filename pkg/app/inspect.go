@@ -58,6 +58,7 @@ func (a *App) watch(ctx context.Context) {
 	for _, s := range a.sources {
 		a.lastHook(s.name) // from the disk, so that nobody else has to wait for it
 	}
+	_, _ = a.journal.Counts(ctx) // likewise; its trouble is among the problems
 	var kept public
 	if text, _ := a.journal.Setting(publicKey); json.Unmarshal([]byte(text), &kept) == nil && kept.URL == a.publicSum() {
 		a.foundPublic(kept)
