@@ -20,18 +20,20 @@ var errSignature = errors.New("ecomon: the signature does not prove the body")
 // Verify proves a delivery and returns the bytes that are proven: the body as
 // it came, or else the body without the blanks between its tokens, which is
 // what the vendor's own JSON.stringify makes of it. No part of a body is ever
-// proof of the whole. The error is the same whatever is wrong.
+// proof of the whole. The error is the same whatever is wrong, and so is the
+// work that is done for it.
 func (c Config) Verify(h http.Header, body []byte) ([]byte, error) {
 	digits, prefixed := strings.CutPrefix(h.Get(Header), "sha1=")
 	want, err := hex.DecodeString(digits)
-	if !prefixed || err != nil || len(want) != sha1.Size || c.Secret == "" {
-		return nil, errSignature
-	}
-	if hmac.Equal(want, mac(c.Secret, body)) {
-		return body, nil
-	}
+	readable := prefixed && err == nil && len(want) == sha1.Size && c.Secret != ""
+	whole := hmac.Equal(want, mac(c.Secret, body))
 	var compact bytes.Buffer
-	if json.Compact(&compact, body) == nil && hmac.Equal(want, mac(c.Secret, compact.Bytes())) {
+	valid := json.Compact(&compact, body) == nil
+	bare := hmac.Equal(want, mac(c.Secret, compact.Bytes())) && valid
+	switch {
+	case readable && whole:
+		return body, nil
+	case readable && bare:
 		return compact.Bytes(), nil
 	}
 	return nil, errSignature

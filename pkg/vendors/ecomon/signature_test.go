@@ -94,3 +94,19 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// TestRefusalsCostTheSame: how long a refusal takes does not tell what is
+// wrong. The work is counted by what it allocates, for clocks waver.
+func TestRefusalsCostTheSame(t *testing.T) {
+	body := []byte(`{"event": "webhook:test"}`)
+	work := func(header string) float64 {
+		h := http.Header{Header: {header}}
+		return testing.AllocsPerRun(100, func() { _, _ = Config{Secret: secret}.Verify(h, body) })
+	}
+	wrong := work("sha1=" + strings.Repeat("0", 40))
+	for _, header := range []string{"", "sha1=", "sha1=" + strings.Repeat("x", 40), strings.Repeat("0", 40), "sha1=00"} {
+		if got := work(header); got < wrong-2 || got > wrong+2 {
+			t.Errorf("%q: %.0f allocations, and %.0f for a wrong signature", header, got, wrong)
+		}
+	}
+}
