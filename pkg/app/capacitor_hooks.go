@@ -36,7 +36,7 @@ func (g *garage) check(ctx context.Context, h hook) ([]string, error) {
 }
 
 func (g *garage) register(ctx context.Context, h hook) ([]string, error) {
-	lines, err := g.clerk(h).Register(ctx, h.URL)
+	lines, err := g.clerk(h).Register(ctx, h.URL, h.Former)
 	if err == nil && strings.HasPrefix(h.URL, "http://") {
 		lines = append(lines, "PUBLIC_URL is plain http: whoever listens on the way learns the secret address")
 	}

@@ -340,3 +340,17 @@ func TestHooksTakeNoTokenThatIsAlmostRight(t *testing.T) {
 		}
 	}
 }
+
+// TestHooksLetWhatIsTakenBeSeen: whole, with its headers, and nothing else.
+func TestHooksLetWhatIsTakenBeSeen(t *testing.T) {
+	d := newDesk()
+	var seen []string
+	d.Sources[1].Observe = func(h http.Header, body []byte) { seen = append(seen, h.Get("X-Other")+" "+string(body)) }
+	addr := serve(t, d)
+	send(t, addr, request{method: "POST", target: signed, header: "X-Signature: right\r\nX-Other: a\r\n", body: "envelope:letter"})
+	send(t, addr, request{method: "POST", target: signed, header: "X-Signature: wrong\r\nX-Other: b\r\n", body: "x"})
+	send(t, addr, request{method: "GET", target: signed, header: "X-Other: c\r\n"})
+	if diff := cmp.Diff([]string{"a envelope:letter"}, seen); diff != "" {
+		t.Error(diff)
+	}
+}

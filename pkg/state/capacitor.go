@@ -112,6 +112,7 @@ type chargeFacts struct {
 	ChargeBoxID     string    `json:"chargeBoxId"`
 	ConnectorID     *int      `json:"connectorId"`
 	TransactionID   string    `json:"transactionId"`
+	Status          string    `json:"status"`
 	ErrorCode       string    `json:"errorCode"`
 	Vendor          string    `json:"vendor"`
 	Model           string    `json:"model"`

@@ -106,6 +106,7 @@ func (q *chargers) transaction(b *box, x *charge, e event.Event, f chargeFacts, 
 	}
 	if f.Event == "transaction.stopped" || f.Over {
 		keep(&x.delivered, e.Session.WattHours)
+		x.lost = x.lost || f.Status == "not found"
 		q.finish(x, e.Session.End)
 	} else if !x.over {
 		keep(&x.sofar, e.Session.WattHours)

@@ -73,12 +73,17 @@ func hookOf(f fields) Hook {
 }
 
 // Register makes Capacitor send the seven events to that URL, and to no second
-// hook of it: it looks first, mends what is there, and adds only where there is
-// none. done says what it found or did, a line each.
-func (c *Client) Register(ctx context.Context, hook string) (done []string, err error) {
-	mine, err := c.mine(ctx, hook)
+// hook of it: it looks first, mends what is there, moves what is at the former
+// URL (empty: there was none), and adds only where there is nothing. done says
+// what it found or did, a line each.
+func (c *Client) Register(ctx context.Context, hook, former string) (done []string, err error) {
+	all, err := c.Hooks(ctx)
 	if err != nil {
 		return nil, err
+	}
+	mine := at(all, hook)
+	if len(mine) == 0 && former != "" {
+		mine = at(all, former)
 	}
 	if len(mine) == 0 {
 		return c.add(ctx, hook)
@@ -91,6 +96,9 @@ func (c *Client) Register(ctx context.Context, hook string) (done []string, err 
 	}
 	h := mine[0]
 	why := h.Lacks()
+	if h.URL != hook {
+		why = "it had the old address"
+	}
 	if why == "" {
 		return append(done, "the webhook "+h.ID+" is there, with all seven events: nothing to do"), nil
 	}
@@ -181,5 +189,14 @@ func (c *Client) drop(ctx context.Context, id string) error {
 // mine are the registered hooks with that URL.
 func (c *Client) mine(ctx context.Context, hook string) ([]Hook, error) {
 	all, err := c.Hooks(ctx)
-	return slices.DeleteFunc(all, func(h Hook) bool { return h.URL != hook }), err
+	return at(all, hook), err
+}
+
+func at(all []Hook, url string) (some []Hook) {
+	for _, h := range all {
+		if h.URL == url {
+			some = append(some, h)
+		}
+	}
+	return some
 }

@@ -8,7 +8,10 @@ import (
 	"testing"
 )
 
-const hookURL = "https://home.example/hook/capacitor/token"
+const (
+	hookURL   = "https://home.example/hook/capacitor/token"
+	formerURL = "https://home.example/hook/capacitor/former"
+)
 
 func hookJSON(t *testing.T, id, url string, active bool, events ...string) string {
 	t.Helper()
@@ -35,6 +38,8 @@ func TestRegister(t *testing.T) {
 		"fewer events":      {hookJSON(t, "wh_1", hookURL, true, Events()[1:]...), "GET PATCH", "mended the webhook wh_1: it lacks charger.connected"},
 		"more events":       {hookJSON(t, "wh_1", hookURL, true, append(Events(), "x")...), "GET PATCH", "nobody asked for"},
 		"switched off":      {hookJSON(t, "wh_1", hookURL, false, Events()...), "GET PATCH", "switched off"},
+		"the former one":    {hookJSON(t, "wh_1", formerURL, true, Events()...), "GET PATCH", "it had the old address"},
+		"both":              {whole + "," + hookJSON(t, "wh_4", formerURL, true, Events()...), "GET", "nothing to do"},
 		"two of them":       {whole + "," + hookJSON(t, "wh_3", hookURL, true), "GET DELETE", "removed the second webhook wh_3"},
 		"as the sample has": {foreign + "," + hookJSON(t, "wh_1", hookURL, true, Connected, Started), "GET PATCH", "mended"},
 	} {
@@ -49,7 +54,7 @@ func TestRegister(t *testing.T) {
 			}
 			return 200, sample(t, "webhook_delete_response")
 		})
-		done, err := v.client().Register(t.Context(), hookURL)
+		done, err := v.client().Register(t.Context(), hookURL, formerURL)
 		var methods []string
 		for _, call := range v.calls() {
 			method, rest, _ := strings.Cut(call, " ")
@@ -76,7 +81,7 @@ func TestRegisterComparesWhatComesBack(t *testing.T) {
 		}
 		return 201, sample(t, "webhook_create_response")
 	})
-	done, err := v.client().Register(t.Context(), hookURL)
+	done, err := v.client().Register(t.Context(), hookURL, formerURL)
 	if err != nil || len(done) != 2 || !strings.Contains(done[1], "lacks charger.disconnected, charger.boot, connector.status_changed, transaction.stopped, transaction.updated") {
 		t.Errorf("%q %v", done, err)
 	}
@@ -86,7 +91,7 @@ func TestRegisterComparesWhatComesBack(t *testing.T) {
 		}
 		return 409, `{"error":{"code":"CONFLICT","message":"exists"}}`
 	})
-	if done, err := exists.client().Register(t.Context(), hookURL); err != nil || len(done) != 1 {
+	if done, err := exists.client().Register(t.Context(), hookURL, formerURL); err != nil || len(done) != 1 {
 		t.Errorf("%q %v", done, err)
 	}
 }
