@@ -123,9 +123,9 @@ func (a around) headline(p Page) (words, tone string) {
 	case a.limits > 0:
 		return "An hourly limit is in danger", "run"
 	case a.charges == 1:
-		return "A charger is charging", "charge"
+		return "A charge is running", "charge"
 	case a.charges > 1:
-		return strconv.Itoa(a.charges) + " chargers are charging", "charge"
+		return strconv.Itoa(a.charges) + " charges are running", "charge"
 	case a.rehearsed:
 		return "A rehearsal is running", "rehearse"
 	case e != nil && e.Active == nil:

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-//go:embed *.html style.css theme.js page.js icon.svg htmx/*.js
+//go:embed *.html style/*.css theme.js page.js icon.svg htmx/*.js
 var files embed.FS
 
 // asset is a file that the pages load.
@@ -23,17 +23,28 @@ type asset struct {
 func assets() (map[string]asset, string) {
 	all := map[string]asset{}
 	for name, mime := range map[string]string{
-		"style.css": "text/css; charset=utf-8", "theme.js": "text/javascript; charset=utf-8", "page.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml",
+		"theme.js": "text/javascript; charset=utf-8", "page.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml",
 		"htmx/htmx.min.js": "text/javascript; charset=utf-8", "htmx/hx-sse.min.js": "text/javascript; charset=utf-8",
 	} {
 		content, _ := files.ReadFile(name) // they are in the binary
 		all["/"+name] = asset{content: content, mime: mime}
 	}
+	all["/style.css"] = asset{content: style(), mime: "text/css; charset=utf-8"}
 	sum := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		sum.Write(all[name].content)
 	}
 	return all, hex.EncodeToString(sum.Sum(nil)[:6])
+}
+
+// style is the style in its order: what is later wins.
+func style() []byte {
+	var whole []byte
+	for _, name := range []string{"colours", "frame", "forms", "now", "days", "lists", "phone"} {
+		content, _ := files.ReadFile("style/" + name + ".css")
+		whole = append(whole, content...)
+	}
+	return whole
 }
 
 func (a asset) serve(version string) http.HandlerFunc {

@@ -128,10 +128,11 @@ func (st *streams) leave(address string) {
 func (s *Server) parts(ctx context.Context, d *drawing, f maker, q url.Values) ([]part, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if rest := d.gap() - time.Since(d.at); rest > 0 {
-		if d.after == s.changes.so() {
-			return d.parts, nil
-		}
+	old := time.Since(d.at)
+	if d.parts != nil && old < glance/2 && d.after == s.changes.so() {
+		return d.parts, nil
+	}
+	if rest := d.gap() - old; rest > 0 {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -141,8 +142,11 @@ func (s *Server) parts(ctx context.Context, d *drawing, f maker, q url.Values) (
 	if d.run++; time.Since(d.at) > 2*d.gap() {
 		d.run = 0
 	}
+	// The others get it too, so it is finished where this page is closed.
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
 	after := s.changes.so()
-	parts, err := s.draw(f(ctx, s.page(ctx), q))
+	parts, err := s.draw(f(whole, s.page(whole), q))
 	if err == nil {
 		d.parts, d.at, d.after = parts, time.Now(), after
 	}
@@ -174,6 +178,7 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	out := stream{to: w, control: http.NewResponseController(w), version: frame.Version + "/" + s.version, zone: frame.clock.now.Location()}
 	_ = out.control.SetReadDeadline(time.Time{}) // the server's is for requests
 	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep it back
 	w.WriteHeader(http.StatusOK)
 	s.follow(r.Context(), out, seen, func() ([]part, error) { return s.parts(r.Context(), d, f, q) })
 }

@@ -117,7 +117,7 @@ document.addEventListener("click", (e) => {
   copy(button);
 });
 document.addEventListener("change", (e) => {
-  if (e.target.matches("[data-submit]")) e.target.form.requestSubmit();
+  if (e.target.matches("[data-submit]")) e.target.form.submit();
 });
 
 // An address that points into something folded away opens it.

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"bytes"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,10 +14,7 @@ var colour = regexp.MustCompile(`--([a-z-]+): #([0-9a-f]{6});`)
 
 // WCAG AA asks for 4.5 to 1 between a text and its ground.
 func TestContrast(t *testing.T) {
-	css, err := files.ReadFile("style.css")
-	if err != nil {
-		t.Fatal(err)
-	}
+	css := style()
 	light, rest, ok := strings.Cut(string(css), "@media (prefers-color-scheme: dark)")
 	dark, chosen, also := strings.Cut(rest, `[data-theme="dark"]`)
 	if !ok || !also {
@@ -64,4 +63,28 @@ func luminance(t *testing.T, hex string) float64 {
 		return math.Pow((v+0.055)/1.055, 2.4)
 	}
 	return 0.2126*channel(16) + 0.7152*channel(8) + 0.0722*channel(0)
+}
+
+// Every file of the style is served, and the two dark pages are the same.
+func TestStyle(t *testing.T) {
+	entries, err := files.ReadDir("style")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, e := range entries {
+		content, err := files.ReadFile("style/" + e.Name())
+		if err != nil || !bytes.Contains(style(), content) {
+			t.Errorf("%s is not served, %v", e.Name(), err)
+		}
+		n += len(content)
+	}
+	if n != len(style()) {
+		t.Errorf("%d bytes are served of %d", len(style()), n)
+	}
+	_, rest, _ := strings.Cut(string(style()), "@media (prefers-color-scheme: dark)")
+	asked, chosen, _ := strings.Cut(rest, `[data-theme="dark"]`)
+	if a, b := colour.FindAllString(asked, -1), colour.FindAllString(chosen, -1); !slices.Equal(a, b) || len(a) < 20 {
+		t.Errorf("dark is\n%v\nand because Home Assistant is\n%v", a, b)
+	}
 }
