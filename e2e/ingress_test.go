@@ -7,6 +7,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -17,6 +18,8 @@ const ingressPath = "/api/hassio_ingress/zoYLKLsXVQa6SGw2mGAXFiHsRBY3bcN2PTYVqoZ
 type frontend struct {
 	URL     string // Home Assistant's page
 	Ingress string // ours
+
+	refuse atomic.Int64 // so many streams are not let through
 }
 
 func openFrontend(t *testing.T, page string) *frontend {
@@ -30,8 +33,15 @@ func openFrontend(t *testing.T, page string) *frontend {
 		r.Out.Header.Set("X-Ingress-Path", strings.TrimSuffix(ingressPath, "/"))
 		r.SetXForwarded()
 	}}
+	f := &frontend{}
 	mux := http.NewServeMux()
-	mux.Handle(ingressPath, proxy)
+	mux.HandleFunc(ingressPath, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/live") && f.refuse.Add(-1) >= 0 {
+			http.Error(w, "the app is not ready yet", http.StatusBadGateway)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {
 			http.NotFound(w, r) // a link that leads out of ingress
@@ -45,5 +55,6 @@ func openFrontend(t *testing.T, page string) *frontend {
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	t.Cleanup(s.CloseClientConnections)
-	return &frontend{URL: s.URL + "/", Ingress: s.URL + ingressPath}
+	f.URL, f.Ingress = s.URL+"/", s.URL+ingressPath
+	return f
 }

@@ -280,6 +280,23 @@ func (v *visitor) post(t *testing.T, kind, body string) {
 	}
 }
 
+// TestPageFindsItsStream where Home Assistant did not let the first one through.
+func TestPageFindsItsStream(t *testing.T) {
+	t.Parallel()
+	page, _ := emptyHouse(t)
+	f := openFrontend(t, page)
+	f.refuse.Store(1)
+	p, err := browser.Open(limit(t, 5*time.Minute), 1280, 800)
+	need(t, err)
+	defer func() { must(t, p.Close()) }()
+	must(t, p.Go(f.Ingress))
+	must(t, p.Load([]byte("window.marked = true")))
+	must(t, p.Until(soon, `document.getElementById("live")?._htmx?.sse && window.marked`))
+	if f.refuse.Load() >= 0 {
+		t.Error("no stream was refused")
+	}
+}
+
 // TestPageWithoutScripts can be read, and its buttons work.
 func TestPageWithoutScripts(t *testing.T) {
 	t.Parallel()

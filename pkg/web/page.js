@@ -53,17 +53,30 @@ document.addEventListener("htmx:after:swap", () => {
 // The stream says at least every 15 s that it is there.
 let heard = Date.now();
 let trouble = 0;
+let tries = 1; // to open it; 0: it was open once, and htmx opens it again
 document.addEventListener("beat", (e) => {
   const beat = JSON.parse(e.detail.data);
   if (beat.version !== root.dataset.version) return location.reload();
   ahead = beat.now - Date.now();
   heard = Date.now();
-  trouble = 0;
+  trouble = tries = 0;
   byId("lost").hidden = true;
   byId("lost-since").textContent = beat.clock;
   byId("as-of").textContent = `as of ${beat.clock}`;
 });
 document.addEventListener("htmx:sse:error", () => (trouble ||= Date.now()));
+
+// A browser has six connections to a place, and may keep pages that one has
+// left: their streams would leave none for the next.
+let stream;
+document.addEventListener("htmx:sse:before:connection", (e) => (stream = e.detail.connection));
+addEventListener("pagehide", () => {
+  byId("live")?.remove();
+  stream?.abortController?.abort();
+});
+addEventListener("pageshow", (e) => {
+  if (e.persisted) location.reload();
+});
 document.addEventListener("visibilitychange", () => {
   heard = Date.now();
   if (!document.hidden) count();
@@ -72,6 +85,12 @@ document.addEventListener("visibilitychange", () => {
 async function watch() {
   if (!byId("live") || document.hidden) return;
   const silent = Date.now() - heard;
+  if (tries && silent > 8000 * tries) {
+    tries++;
+    const again = byId("live").cloneNode();
+    byId("live").replaceWith(again);
+    htmx.process(again);
+  }
   if (silent > 40000 || (trouble && Date.now() - trouble > 3000)) byId("lost").hidden = false;
   if (silent < 60000) return;
   heard = Date.now();
