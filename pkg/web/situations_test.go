@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -63,17 +64,28 @@ func arrived() []event.Delivery {
 
 // situations are what a household may see, by the name of the golden file.
 func situations(t testing.TB) map[string]Page {
-	with := func(change func(p *Page, e *state.Equivents)) Page {
+	all := running(t)
+	maps.Copy(all, resting(t))
+	return all
+}
+
+// from changes a calm household.
+func from(t testing.TB) func(func(p *Page, e *state.Equivents)) Page {
+	return func(change func(p *Page, e *state.Equivents)) Page {
 		p := calm(t)
 		change(&p, p.View.Equiwatt)
 		return p
 	}
+}
+
+// running are the situations in which Equiwatt has something going on.
+func running(t testing.TB) map[string]Page {
+	with := from(t)
 	run := func(e *state.Equivents, running state.Equivent) {
 		running.Running = true
 		e.Active, e.Running = ptr(true), &running
 	}
 	return map[string]Page{
-		"idle": calm(t),
 		"running": with(func(_ *Page, e *state.Equivents) {
 			run(e, state.Equivent{Start: ago(22 * time.Minute), End: noon.Add(38 * time.Minute), Planned: true, Source: "webhook", Confirmed: true, Direction: "powerDOWN", Heard: ago(22*time.Minute - 2*time.Second)})
 		}),
@@ -93,6 +105,14 @@ func situations(t testing.TB) map[string]Page {
 				{Title: "The state came back", Note: "The broker is away."}, {Title: "Home Assistant has it"},
 			}}
 		}),
+	}
+}
+
+// resting are those in which it has not.
+func resting(t testing.TB) map[string]Page {
+	with := from(t)
+	return map[string]Page{
+		"idle": calm(t),
 		"rehearsed": with(func(p *Page, e *state.Equivents) {
 			p.Rehearsal = &Rehearsal{Source: "equiwatt", Title: "Equiwatt", Began: ago(10 * time.Minute), End: ago(5 * time.Minute), Stages: []Stage{{Title: "The journal has it", At: ago(10*time.Minute - 8*time.Millisecond)}, {Title: "Home Assistant has it", At: ago(10*time.Minute - 1234*time.Millisecond)}}}
 		}),
