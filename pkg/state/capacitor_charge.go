@@ -21,6 +21,7 @@ type charge struct {
 	delivered   *float64  // Wh, of the whole, as the vendor told it
 	sofar       *float64  // Wh, as the vendor told it meanwhile
 	best        *float64  // Wh: the newest that was known, which never shrinks while it runs
+	presumed    bool      // best is the nothing with which every charge begins
 	reason      string
 	opener      string // the id of the moment of its start
 
@@ -63,8 +64,13 @@ func (x *charge) measure() {
 	if found == nil {
 		found = x.sofar
 	}
-	if found == nil && !x.over && x.best == nil && x.first != nil {
-		found = new(0.0)
+	switch {
+	case found != nil:
+		x.presumed = false
+	case x.over && x.presumed: // nobody told what was charged
+		x.best, x.presumed = nil, false
+	case !x.over && x.best == nil && x.first != nil:
+		found, x.presumed = new(0.0), true
 	}
 	if found != nil && (x.over || x.best == nil || *found > *x.best) {
 		x.best = found

@@ -86,7 +86,7 @@ func TestEnoughQuestions(t *testing.T) {
 		h.hear(asked(h.source(h.time).Asks.(*CapacitorAsks).Since.Sub(noon), "transaction", "7"))
 	}
 	h = openGarage().hear(detail(0, "Charging")...).hear(begins(0, "7", 0), transaction(m, facts{"status": "not found", "over": true}, time.Time{}, time.Time{}))
-	if c := h.connector(m); c != "Charging charging plugged #7 12:00 0" {
+	if c := h.connector(m); c != "Charging charging plugged #7 12:00 ?" {
 		t.Error(c)
 	}
 	if got := h.wants(2 * m); got != "transactions A at 1m0s" { // it charges, so there is another one

@@ -238,6 +238,33 @@ func TestACharge(t *testing.T) {
 }
 
 // TestMomentsOfACharge: each names what it is about.
+// TestWhatWasNotMeasured: a charge begins with nothing, and what nobody told of
+// it at its end is not known.
+func TestWhatWasNotMeasured(t *testing.T) {
+	untold := func(stamped time.Duration) event.Event {
+		return hook("transaction.stopped", stamped, facts{"transactionId": "7", "connectorId": 1, "reason": "Local"})
+	}
+	for name, c := range map[string]struct {
+		told []event.Event
+		want string
+	}{
+		"nothing":                   {[]event.Event{begins(0, "7", 1000), untold(m)}, "?"},
+		"a register that went back": {[]event.Event{begins(0, "7", 9000), ends(m, "7", 500)}, "?"},
+		"nothing at all was used":   {[]event.Event{begins(0, "7", 1000), ends(m, "7", 1000)}, "0"},
+		"nothing by its middle":     {[]event.Event{begins(0, "7", 1000), measures(m, "7", 1000), untold(2 * m)}, "0"},
+		"some by its middle":        {[]event.Event{begins(0, "7", 1000), measures(m, "7", 3000), untold(2 * m)}, "2"},
+		"its end comes twice":       {[]event.Event{begins(0, "7", 1000), untold(m), ends(2*m, "7", 3000)}, "2"},
+	} {
+		h := openGarage()
+		h.hear(c.told[0])
+		h.is(t, 0, "charging? fault? plugged? #7 12:00 0")
+		h.hear(c.told[1:]...)
+		if got := h.connector(3 * m); got != "charging? fault? plugged? #7 12:00 "+c.want+" Local" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 func TestMomentsOfACharge(t *testing.T) {
 	h := openGarage()
 	h.deaf = true
