@@ -113,6 +113,7 @@ func (m *moments) mark(id string, s Said) {
 		t.opener.ended = true
 	}
 	if s == AtRest || s == Hushed {
+		t.Fields, t.Data = nil, nil // it is not said again
 		m.list = slices.DeleteFunc(m.list, func(o *telling) bool { return o == t })
 	}
 }
