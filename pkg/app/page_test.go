@@ -1,0 +1,68 @@
+package app
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/web"
+)
+
+// A button is there where something can be done with it.
+func TestButtonsOfASource(t *testing.T) {
+	const public = "https://home.example"
+	tests := []struct {
+		name, source string
+		environ      map[string]string
+		want         []string
+	}{
+		{"a token", "equiwatt", map[string]string{"EQUIWATT_TOKEN": "x", "PUBLIC_URL": public}, []string{"refresh"}},
+		{"webhooks alone", "equiwatt", map[string]string{"EQUIWATT_HOOK_TRUST": "believe", "PUBLIC_URL": public}, nil},
+		{"a key, and an address", "capacitor", map[string]string{"CAPACITOR_API_KEY": "x", "PUBLIC_URL": public}, []string{"refresh", "rehearse", "check", "register", "remove"}},
+		{"a key, and nowhere to post to", "capacitor", map[string]string{"CAPACITOR_API_KEY": "x"}, []string{"refresh", "rehearse"}},
+		{"no key", "capacitor", map[string]string{"CAPACITOR_HOOKS": "true", "PUBLIC_URL": public}, []string{"rehearse"}},
+	}
+	for _, tt := range tests {
+		c, err := load(tt.environ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := &App{config: c, table: c.sources()}
+		var got []string
+		for _, s := range a.table {
+			if s.name != tt.source {
+				continue
+			}
+			for _, action := range a.actions(s) {
+				got = append(got, action.Name)
+				if action.Label == "" || action.Tip == "" || action.Danger != (action.Name == "remove") {
+					t.Errorf("%s: %+v", tt.name, action)
+				}
+			}
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestCommandsOfThePage(t *testing.T) {
+	a := live(t, map[string]string{"EQUIWATT_HOOK_TRUST": "believe"}, nil)
+	for _, tt := range []struct {
+		command web.Command
+		problem string
+	}{
+		{web.Command{Source: "equiwatt", Name: "rehearse", Payload: "2"}, ""},
+		{web.Command{Source: "equiwatt", Name: "rehearse", Payload: "0"}, ""},
+		{web.Command{Source: "equiwatt", Name: "refresh"}, "nobody to ask"},
+		{web.Command{Source: "capacitor", Name: "refresh"}, "not on"},
+		{web.Command{Source: "nobody", Name: "start"}, "not on"},
+		{web.Command{Source: "equiwatt", Name: "register"}, "set up in its app"},
+		{web.Command{Source: "powerresponse", Name: "enrol"}, "off"},
+	} {
+		_, err := a.command(t.Context(), tt.command)
+		if (err == nil) != (tt.problem == "") || err != nil && !strings.Contains(err.Error(), tt.problem) {
+			t.Errorf("%+v: %v, want %q", tt.command, err, tt.problem)
+		}
+	}
+}
