@@ -15,6 +15,15 @@ import (
 // ErrNotLeft says that something of ours may still be on the broker.
 var ErrNotLeft = errors.New("nothing is certain to be cleared")
 
+// depart is the same for an app that runs on, and keeps away from the broker.
+func (a *App) depart(ctx context.Context) ([]string, error) {
+	n, where, err := a.publisher.Depart(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return []string{fmt.Sprintf("%d retained topics were cleared on the MQTT broker %s. Webhooks and answers are still kept.", n, where)}, nil
+}
+
 // Leave clears every retained topic that the app of this configuration ever
 // made, and says so in one line on stdout. The app must not be running.
 // Another error than ErrNotLeft is a configuration that cannot be used.

@@ -113,6 +113,11 @@ func (a *App) command(ctx context.Context, c web.Command) ([]string, error) {
 	switch c.Name {
 	case "rotate":
 		return a.RotateToken(ctx)
+	case "leave":
+		return a.depart(ctx)
+	case "return":
+		a.publisher.Return()
+		return []string{"Everything is published again."}, nil
 	case "check", "register", "remove", "test":
 		return a.Hooks(ctx, c.Name, c.Source, nil)
 	case "enrol":

@@ -49,7 +49,7 @@ const (
 func (p *Publisher) connect(ctx context.Context) {
 	pause := time.Second
 	refused := false
-	for ctx.Err() == nil {
+	for p.stay(ctx); ctx.Err() == nil; p.stay(ctx) {
 		began := time.Now()
 		lost := make(chan struct{})
 		client, where, err := p.dial(ctx, refused, lost)
@@ -67,6 +67,8 @@ func (p *Publisher) connect(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			case <-lost:
+			case <-p.part:
+				client.Disconnect(250)
 			}
 			p.put(func(a *arrivals) { a.up, a.lost = nil, true })
 			p.report(where, fmt.Errorf("the connection to the MQTT broker %s is lost", where))
@@ -265,7 +267,10 @@ func (p *Publisher) report(where string, err error) {
 	case err == nil:
 		p.Log.Info().Str("broker", where).Msg("connected to the MQTT broker")
 	default:
-		p.Log.Warn().Msg(reason + "; trying again until it works")
+		if !errors.Is(err, errAway) {
+			reason += "; trying again until it works"
+		}
+		p.Log.Warn().Msg(reason)
 	}
 }
 

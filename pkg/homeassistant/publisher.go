@@ -13,6 +13,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -67,6 +68,9 @@ type Publisher struct {
 	sent     map[string]uint64        // a hash of the payload that was last retained
 	shown    map[string]state.Devices // of each source, what was last said of its devices
 	inFlight map[string]bool
+	absence  atomic.Pointer[absence] // nil: we are where we belong
+	part     chan struct{}           // an absence begins
+
 	seed     maphash.Seed
 	tokens   chan pending
 	followed int   // how many messages were ever on their way
@@ -94,7 +98,7 @@ const (
 // New returns p ready to run.
 func New(p *Publisher) *Publisher {
 	p.wake, p.seed = make(chan struct{}, 1), maphash.MakeSeed()
-	p.tokens = make(chan pending, window)
+	p.tokens, p.part = make(chan pending, window), make(chan struct{}, 1)
 	p.slow = make(chan func(context.Context), inboxMost)
 	_, known := p.Memory.Get("birth")
 	p.gate = gate{wait: p.Wait, known: known}
