@@ -52,3 +52,28 @@ func TestLeaveWithAnUnusableConfiguration(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The page's buttons take a running app off the broker, and let it come back.
+func TestLeavingByThePage(t *testing.T) {
+	broker := broker(t)
+	all := listenAll(t, broker)
+	_, page := start(t, map[string]string{"MQTT_URL": broker, "ECOMON_UNSIGNED": "true"})
+	eventually(t, "online", func() bool { return all.last("grid2mqtt/status") == "online" })
+	if text := get(t, page+"/setup"); !strings.Contains(text, "Leave the broker") || strings.Contains(text, "Come back") {
+		t.Error("the page does not offer to leave")
+	}
+	if code := presses(t, page, "", "leave", ""); code >= 400 {
+		t.Fatal(code)
+	}
+	for _, topic := range []string{"grid2mqtt/status", "grid2mqtt/bridge/state", "homeassistant/device/grid2mqtt_ecomon/config"} {
+		eventually(t, topic+" is cleared", func() bool { return all.last(topic) == "" })
+	}
+	if text := get(t, page+"/setup"); !strings.Contains(text, "Come back") || strings.Contains(text, "Leave the broker") {
+		t.Error("the page does not offer to come back")
+	}
+	if code := presses(t, page, "", "return", ""); code >= 400 {
+		t.Fatal(code)
+	}
+	eventually(t, "online again", func() bool { return all.last("grid2mqtt/status") == "online" })
+	eventually(t, "everything again", func() bool { return strings.Contains(all.last("grid2mqtt/bridge/state"), `"version"`) })
+}

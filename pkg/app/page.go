@@ -28,7 +28,7 @@ func (a *App) page(ctx context.Context) web.Page {
 	v := a.house.view()
 	p := web.Page{
 		View: v, Version: a.host.Version, Zone: a.zone(), Broker: a.publisher.Trouble(), Problems: a.problems(v),
-		PublicURL: a.config.PublicURL != "", Refused: a.refusals(), Rotation: a.rotation(), Rehearsal: a.rehearsal(v),
+		PublicURL: a.config.PublicURL != "", Refused: a.refusals(), Rotation: a.rotation(), Rehearsal: a.rehearsal(v), Away: a.publisher.Away(),
 	}
 	for _, s := range a.table {
 		p.Sources = append(p.Sources, a.shown(s, v))

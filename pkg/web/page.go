@@ -15,6 +15,7 @@ type Page struct {
 	Zone    *time.Location // the household's; nil: UTC
 
 	Broker   string   // empty: connected; else one sentence: what is wrong and what to do
+	Away     bool     // the household took us off the broker; the command "return" ends that
 	Problems []string // one sentence each, the most important first
 	Steps    []string // what to do first, one sentence each; empty once something is set up
 

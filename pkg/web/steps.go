@@ -10,12 +10,14 @@ import (
 // setup is the page of what is set up, and what is missing.
 type setup struct {
 	*frame
-	Checks  []step
-	Verdict string // in one line
-	Tone    string
-	Steps   []string
-	Sources []source
-	Bundle  bool
+	Checks   []step
+	Verdict  string // in one line
+	Tone     string
+	Steps    []string
+	Sources  []source
+	Bundle   bool
+	Away     bool   // we were taken off the broker
+	Presence action // ends or begins that
 	hooks
 }
 
@@ -32,6 +34,7 @@ func (s *Server) setup(ctx context.Context, p Page, q url.Values) sheet {
 	f := s.newFrame(p, q)
 	f.Here, f.Title = "setup", "Set-up"
 	m := &setup{frame: f, Steps: sentences(p.Steps), Bundle: s.Records.Bundle != nil, hooks: f.clock.hooks(p), Verdict: "All is set up", Tone: "good"}
+	m.Away, m.Presence = p.Away, presence(p.Away)
 	var checks []Step
 	if s.Checks != nil {
 		checks = s.Checks(ctx, false)
@@ -54,6 +57,14 @@ func (s *Server) setup(ctx context.Context, p Page, q url.Values) sheet {
 		m.Sources = append(m.Sources, f.clock.source(src))
 	}
 	return sheet{file: "setup.html", model: m, frame: f, live: url.Values{"of": {"setup"}}, parts: []string{"broker", "checks", "hooks"}}
+}
+
+// presence is the button that takes us off the broker, or lets us come back.
+func presence(away bool) action {
+	if away {
+		return action{Action: Action{Label: "Come back", Tip: "Publishes everything again", Name: "return"}}
+	}
+	return action{Action: Action{Label: "Leave the broker", Tip: "All devices of Grid2MQTT go from Home Assistant. Leave the broker?", Name: "leave", Danger: true}}
 }
 
 func (s *Server) bundle(w http.ResponseWriter, r *http.Request) {
