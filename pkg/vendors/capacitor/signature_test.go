@@ -67,3 +67,19 @@ func TestEnforceTheSecret(t *testing.T) {
 		t.Error("an unknown scheme proves")
 	}
 }
+
+// TestRefusalsCostTheSame: how long a refusal takes does not tell what is
+// wrong. The work is counted by what it allocates, for clocks waver.
+func TestRefusalsCostTheSame(t *testing.T) {
+	body := []byte(`{"event":"charger.connected"}`)
+	work := func(values ...string) float64 {
+		h := http.Header{"X-Signature": values}
+		return testing.AllocsPerRun(100, func() { _, _ = Signature{"X-Signature", hmacScheme}.Verify(secret, h, body) })
+	}
+	wrong := work("sha256=" + strings.Repeat("0", 64))
+	for _, values := range [][]string{nil, {""}, {"sha256="}, {strings.Repeat("x", 64)}, {"00"}, {sign(secret, body), "x"}} {
+		if got := work(values...); got < wrong-3 || got > wrong+3 {
+			t.Errorf("%q: %.0f allocations, and %.0f for a wrong signature", values, got, wrong)
+		}
+	}
+}
