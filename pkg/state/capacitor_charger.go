@@ -155,7 +155,7 @@ func (q *chargers) make(b *box, f chargeFacts) {
 // statusChanged takes connector.status_changed. Connector 0 is the charger,
 // which has no status of its own.
 func (q *chargers) statusChanged(b *box, e event.Event, f chargeFacts, s *saying) {
-	if e.Status == nil {
+	if e.Status == nil || f.ConnectorID == nil {
 		b.unclear, b.vague = "charger", e.Seen
 		q.moment(s, e.Seen.Add(remember))
 		return

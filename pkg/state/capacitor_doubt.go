@@ -159,10 +159,10 @@ func (q *chargers) noted(e event.Event) {
 	case "quota":
 		q.quota = n.CapacitorQuota
 		q.own.Quota, q.own.Limit, q.own.Reset = &n.Remaining, &n.Limit, n.Reset
-		q.touch(&source0{q})
+		q.touch(&account{q})
 	case "command":
 		q.own.Problem = n.Problem
-		q.touch(&source0{q})
+		q.touch(&account{q})
 		q.commanded(n.Kind, n.ID, e.Seen)
 	case "asked":
 		q.wasAsked(n.Kind, n.ID, n.Failed, n.IDs, e.Seen)
