@@ -200,11 +200,11 @@ func TestTheOtherVendors(t *testing.T) {
 	t.Parallel()
 	_, told := play(t, happening{"Alert", "ecomon", (*demo).alert}, happening{"Again", "ecomon", (*demo).alert},
 		happening{"Charge", "capacitor", (*demo).charge},
-		happening{"Meter", "openvolt", (*demo).readings}, happening{"Correction", "openvolt", (*demo).readings}, happening{"Dispatch", "powerresponse", (*demo).dispatch})
+		happening{"Meter", "openvolt", (*demo).readings}, happening{"Correction", "openvolt", (*demo).correction}, happening{"Dispatch", "powerresponse", (*demo).dispatch})
 	for _, want := range []string{
 		"binary_sensor.ecomon_em451207_limit_warning → on, and the trigger “limit_warning” fires", "used 3200 Wh, at this pace 6400 Wh in the whole hour, remaining 1800 Wh",
 		"binary_sensor.capacitor_garage_7_1_charging → on, and the trigger “transaction_started” fires", "session_energy → 3.60 kWh", "(the reason: Remote; 3.60 kWh ",
-		"calls the webhook 14 times", "meter_data_received, once for 13 webhooks", "last_day_energy → ", ". It was ",
+		"calls the webhook 13 times", "event.openvolt_meter_5f21ab_event → meter_data_received, once for 13 webhooks", "last_day_energy → ", ". It was ",
 		"sensor.powerresponse_next_start → ", "binary_sensor.powerresponse_active → on", "binary_sensor.powerresponse_active → off, and the trigger “ended” fires",
 	} {
 		if !strings.Contains(told, want) {
