@@ -203,8 +203,9 @@ func (c *Client) refuse(a rest.Answer) error {
 			r.RetryAfter = 0
 			return r
 		}
-		r.Reason = "Capacitor's calls for today are used up: it is asked again when its day ends, at midnight UTC."
-		r.RetryAfter = max(r.RetryAfter, reset(a.Header.Get("RateLimit-Reset"), c.clock(a)).Sub(c.clock(a)))
+		now := c.clock(a)
+		r.RetryAfter = max(r.RetryAfter, reset(a.Header.Get("RateLimit-Reset"), now).Sub(now))
+		r.Reason = "Capacitor's calls for today are used up: it is asked again at " + now.Add(r.RetryAfter).UTC().Format("15:04") + " UTC."
 	default:
 		if message != "" {
 			quoted("Capacitor refuses (HTTP status " + strconv.Itoa(a.Status) + ")")
