@@ -91,12 +91,10 @@ func (v *visitor) quiet(t *testing.T) {
 	}
 }
 
-// press clicks a button, or follows a link, that carries a text.
+// press clicks a button, or follows a link, that says a text.
 func (v *visitor) press(t *testing.T, selector, text string) {
 	t.Helper()
-	must(t, v.Until(soon, fmt.Sprintf(`(() => { for (const e of document.querySelectorAll(".pressed-by-test")) e.classList.remove("pressed-by-test");
-  const e = [...document.querySelectorAll(%q)].find((e) => e.textContent.includes(%q)); e?.classList.add("pressed-by-test"); return e })()`, selector, text)))
-	must(t, v.Click(".pressed-by-test"))
+	must(t, v.Press(selector, text))
 }
 
 func now(t *testing.T, v *visitor) {

@@ -78,8 +78,25 @@ func (p *Page) Load(script []byte) error {
 	return err
 }
 
-// Click what a selector finds first, and can be seen.
-func (p *Page) Click(selector string) error { return p.do(chromedp.Click(chromedp.CSS(selector))) }
+// Click what a selector finds first and can be seen, whatever it says.
+func (p *Page) Click(selector string) error { return p.Press(selector, "") }
+
+// Press what a selector finds first that says a text and can be seen, once there is such a thing. The page may renew it until it is pressed.
+func (p *Page) Press(selector, text string) error {
+	find := fmt.Sprintf(`(() => { const e = [...document.querySelectorAll(%q)].find((e) => e.textContent.includes(%q) && e.checkVisibility());
+  if (!e) return []; e.scrollIntoView({block: "center"}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })()`, selector, text)
+	if err := p.Until(time.Minute, find+".length"); err != nil {
+		return err
+	}
+	at, err := Ask[[]float64](p, find)
+	if err == nil && len(at) != 2 {
+		err = fmt.Errorf("browser: %s %q is gone again", selector, text)
+	}
+	if err != nil {
+		return err
+	}
+	return p.do(chromedp.MouseClickXY(at[0], at[1]))
+}
 
 // Fill a field with a text, in place of what is there.
 func (p *Page) Fill(selector, text string) error {
