@@ -11,6 +11,7 @@ package homeassistant
 import (
 	"context"
 	"hash/maphash"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -219,6 +220,7 @@ func (p *Publisher) describe(v state.View) {
 	for _, s := range v.Sources {
 		devices = append(devices, s.Devices.List()...)
 	}
+	tidy(len(devices))
 	p.own(append([]string{p.Names.Status()}, p.topics(devices)...))
 	p.follow(p.document(bridgeDevice()))
 	for _, s := range v.Sources {
@@ -243,6 +245,7 @@ func (p *Publisher) change(s state.Source) {
 		}
 	}
 	if len(news) > 0 {
+		tidy(len(news))
 		owned := p.owned()
 		p.setOwned(owned, append(slices.Clip(owned), p.topics(news)...))
 		for _, d := range news {
@@ -256,6 +259,14 @@ func (p *Publisher) change(s state.Source) {
 		p.update(p.Names.stateOf(d))
 	}
 	p.shown[s.Name] = s.Devices
+}
+
+// tidy gives back the memory that the documents of many devices took, once
+// they have been said again: Go would keep it for long.
+func tidy(devices int) {
+	if devices > 100 {
+		time.AfterFunc(4*repeatAfter, debug.FreeOSMemory)
+	}
 }
 
 // say publishes what differs from what was said, then what is due. Where more
