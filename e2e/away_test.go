@@ -176,8 +176,9 @@ func TestDemoTrigger(t *testing.T) {
 	if asked := len(r.cloud.Calls()) - n; asked < 8 || asked > 13 {
 		t.Errorf("asked %d times in two minutes", asked)
 	}
+	n = len(r.cloud.Calls())
 	must(t, r.app.Restart(limit(t, soon)))
-	r.polled(t)
+	r.polledSince(t, n)
 	r.only(t, 0, "unconfirmed")
 	for _, m := range observer.Pick(r.air.Since(0), observer.On(stateTopic)) {
 		if isOn(parse[equivents](t, m)) {

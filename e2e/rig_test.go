@@ -246,7 +246,12 @@ func (r *rig) calls(n int) (answered []simulator.Call) {
 // polled waits until the product has spoken of a good answer to a call that came after this one.
 func (r *rig) polled(t *testing.T) {
 	t.Helper()
-	n := len(r.cloud.Calls())
+	r.polledSince(t, len(r.cloud.Calls()))
+}
+
+// polledSince is the same for a call after the nth.
+func (r *rig) polledSince(t *testing.T, n int) {
+	t.Helper()
 	var at time.Time
 	until(t, 90*time.Second, "a good answer", func() bool {
 		for _, c := range r.calls(n) {

@@ -83,6 +83,10 @@ func (h *house) remember() {
 		}
 	}
 	h.fold.Loaded()
+	for _, e := range h.told { // what sources knew before anybody asks
+		h.fold.Apply(e)
+	}
+	h.told = nil
 	h.first = h.seq
 }
 

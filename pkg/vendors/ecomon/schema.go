@@ -137,7 +137,9 @@ func (c *Client) types(ctx context.Context, names ...string) error {
 		c.known = map[string]object{}
 	}
 	for _, name := range names {
-		c.known[name] = c.known[name] // a type that there is not is not asked for again
+		if _, ok := c.known[name]; !ok {
+			c.known[name] = object{} // a type that there is not is not asked for again
+		}
 	}
 	for _, o := range data {
 		if o != nil {
