@@ -29,7 +29,7 @@ func TestAway(t *testing.T) {
 	}
 	broker := func(t *testing.T, r *rig, meanwhile ...func()) {
 		mark := r.mark(t)
-		r.stopBroker()
+		r.stopBroker(t)
 		for _, f := range meanwhile {
 			f()
 			r.answered(t) // so the product knows
@@ -86,7 +86,7 @@ func TestLateAfterAnOutage(t *testing.T) {
 	r.start(t)
 	for _, kind := range []string{"started", "ended"} {
 		mark := r.mark(t)
-		r.stopBroker()
+		r.stopBroker(t)
 		was := time.Now().Add(-2 * time.Minute)
 		if kind == "started" {
 			r.cloud.Start(was.Add(-time.Minute))

@@ -75,7 +75,7 @@ func TestConnect(t *testing.T) {
 		"stop":    func() { must(t, r.app.Stop()); must(t, r.app.Start(limit(t, soon))) },
 		"kill":    func() { r.kill(t); must(t, r.app.Start(limit(t, soon))) },
 		"cut":     func() { r.gate.cut() },
-		"broker":  func() { r.stopBroker(); r.startBroker(t) },
+		"broker":  func() { r.stopBroker(t); r.startBroker(t) },
 		"silence": func() { r.gate.freeze() },
 	} {
 		mark := r.mark(t)

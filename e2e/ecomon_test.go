@@ -206,7 +206,7 @@ func TestEcomon(t *testing.T) {
 			func(t *testing.T, m *meter) { m.start(t) },
 		},
 		"the broker is away": {
-			func(_ *testing.T, m *meter) { m.stopBroker() },
+			func(t *testing.T, m *meter) { m.stopBroker(t) },
 			func(t *testing.T, m *meter) { m.startBroker(t) },
 		},
 	} {

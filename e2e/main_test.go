@@ -15,7 +15,7 @@ import (
 
 // together is how many parallel tests run at once where the command line does not say. They wait for timers most of the time,
 // so that the number of processors is no measure.
-const together = "20"
+const together = "14"
 
 func TestMain(m *testing.M) {
 	flag.Parse()

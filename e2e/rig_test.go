@@ -118,12 +118,15 @@ func (r *rig) mark(t *testing.T) int {
 func (r *rig) restartBroker(t *testing.T) {
 	t.Helper()
 	mark := r.mark(t)
-	r.stopBroker()
+	r.stopBroker(t)
 	r.startBroker(t)
 	r.online(t, mark)
 }
 
-func (r *rig) stopBroker() {
+// stopBroker is a power cut when everything that was said is at rest: what is on its way may come twice.
+func (r *rig) stopBroker(t *testing.T) {
+	t.Helper()
+	r.rest(t)
 	r.gate.hold()
 	r.broker.Kill()
 }
@@ -279,11 +282,17 @@ func (r *rig) post(t *testing.T, kind, body string) {
 // kill is a power cut once every moment that was said is known to have arrived; before that one may be said again.
 func (r *rig) kill(t *testing.T) {
 	t.Helper()
+	r.rest(t)
+	r.app.Kill()
+}
+
+// rest waits until the journal knows that the broker has all that was heard.
+func (r *rig) rest(t *testing.T) {
+	t.Helper()
 	l := openLedger(t, r)
 	for _, m := range r.moments(t, 0) {
 		until(t, soon, "at rest: "+m.ID, func() bool { return l.atRest(t, m.ID) })
 	}
-	r.app.Kill()
 }
 
 // command says what Home Assistant's button or switch says.

@@ -67,7 +67,9 @@ func (l *Limit) Load(text string, now time.Time) {
 	if !s.Clean && l.Pace > 0 {
 		since := now.Add(-l.Span)
 		if n := len(l.calls); n > 0 && !behind {
-			since = later(since, l.calls[n-1].Add(l.Pace-1))
+			// A call counts from its answer, and the timer from the call: the
+			// slower the answer, the sooner the next call came after it.
+			since = later(since, l.calls[n-1].Add(l.Pace/2))
 		}
 		for t := now; t.After(since); t = t.Add(-l.Pace) {
 			l.calls = append(l.calls, t)
