@@ -69,6 +69,7 @@ type Publisher struct {
 	sent     map[string]uint64        // a hash of the payload that was last retained
 	shown    map[string]state.Devices // of each source, what was last said of its devices
 	inFlight map[string]bool
+	tidier   *time.Timer             // nil: there were never many devices
 	absence  atomic.Pointer[absence] // nil: we are where we belong
 	part     chan struct{}           // an absence begins
 
@@ -220,7 +221,7 @@ func (p *Publisher) describe(v state.View) {
 	for _, s := range v.Sources {
 		devices = append(devices, s.Devices.List()...)
 	}
-	tidy(len(devices))
+	p.tidy(len(devices))
 	p.own(append([]string{p.Names.Status()}, p.topics(devices)...))
 	p.follow(p.document(bridgeDevice()))
 	for _, s := range v.Sources {
@@ -245,7 +246,7 @@ func (p *Publisher) change(s state.Source) {
 		}
 	}
 	if len(news) > 0 {
-		tidy(len(news))
+		p.tidy(s.Devices.Len())
 		owned := p.owned()
 		p.setOwned(owned, append(slices.Clip(owned), p.topics(news)...))
 		for _, d := range news {
@@ -263,9 +264,13 @@ func (p *Publisher) change(s state.Source) {
 
 // tidy gives back the memory that the documents of many devices took, once
 // they have been said again: Go would keep it for long.
-func tidy(devices int) {
-	if devices > 100 {
-		time.AfterFunc(4*repeatAfter, debug.FreeOSMemory)
+func (p *Publisher) tidy(devices int) {
+	switch {
+	case devices <= 100:
+	case p.tidier == nil:
+		p.tidier = time.AfterFunc(4*repeatAfter, debug.FreeOSMemory)
+	default:
+		p.tidier.Reset(4 * repeatAfter)
 	}
 }
 
