@@ -56,10 +56,8 @@ func inspect(t *testing.T, state, base string, pages map[string]string) {
 			if width, err := browser.Ask[int64](p, "document.documentElement.scrollWidth"); err != nil || width > d.Width {
 				t.Errorf("%s is %d pixels wide, %v", where, width, err)
 			}
-			if d.Phone != d.Dark { // each page light on a phone, and dark on a desktop: the rest is the same
-				for _, v := range violations(t, p, axe) {
-					t.Errorf("%s: %s", where, v)
-				}
+			for _, v := range violations(t, p, axe) {
+				t.Errorf("%s: %s", where, v)
 			}
 			for _, c := range p.Complaints() {
 				t.Errorf("%s: the console says %s", where, c)
