@@ -18,10 +18,10 @@ type visitor struct {
 	base string
 }
 
-// TestPageDoes what a householder clicks, on a phone and on a desktop, inside Home Assistant's frame.
+// TestPageDoes what a householder clicks, on a phone and on a desktop, light and dark, inside Home Assistant's frame.
 func TestPageDoes(t *testing.T) {
 	t.Parallel()
-	for _, d := range []browser.Device{devices[0], devices[3]} {
+	for _, d := range devices {
 		t.Run(d.Name, func(t *testing.T) {
 			t.Parallel()
 			v := visit(t, d)
