@@ -15,7 +15,7 @@ const register = "Energy.Active.Import.Register"
 // documented.
 func (f fields) meter() *float64 {
 	if n := f.number("metervalue", "meter", "meterreading"); n != nil {
-		return n
+		return wattHours(n, f.text("unit"))
 	}
 	var found *float64
 	var newest time.Time
@@ -42,19 +42,29 @@ func (f fields) sampled() (found *float64) {
 		if s.text("phase") != "" || s.text("location") != "" && !strings.EqualFold(s.text("location"), "Outlet") {
 			continue
 		}
-		n := s.number("value")
-		switch unit := s.text("unit"); {
-		case n == nil:
-			continue
-		case strings.EqualFold(unit, "kWh"):
-			wh := *n * 1000
-			n = &wh
-		case unit != "" && !strings.EqualFold(unit, "Wh"):
+		if format := s.text("format"); format != "" && !strings.EqualFold(format, "Raw") {
 			continue
 		}
-		found = n
+		if n := wattHours(s.number("value"), s.text("unit")); n != nil {
+			found = n
+		}
 	}
 	return found
+}
+
+// wattHours is an energy in Wh, which is meant where no unit is told; nil:
+// there is none, or it is no energy.
+func wattHours(n *float64, unit string) *float64 {
+	switch {
+	case n == nil:
+		return nil
+	case strings.EqualFold(unit, "kWh"):
+		wh := *n * 1000
+		return &wh
+	case unit != "" && !strings.EqualFold(unit, "Wh"):
+		return nil
+	}
+	return n
 }
 
 // objects are the objects of lists, and those that stand alone.
