@@ -111,17 +111,20 @@ func transactionOf(f fields) Transaction {
 }
 
 // Over reports whether a transaction is over. Of a status that is not known
-// nothing is concluded.
+// nothing is concluded, and of a register at the end only where none says that
+// it goes on: it may be shown as zero until then.
 func (t Transaction) Over() bool {
 	over := []string{"completed", "complete", "stopped", "finished", "ended", "closed", "failed", "rejected", "cancelled", "canceled", "expired"}
-	return !t.Stop.IsZero() || t.MeterStop != nil || slices.Contains(over, strings.ToLower(t.Status))
+	return !t.Stop.IsZero() || t.MeterStop != nil && !t.goesOn() || slices.Contains(over, strings.ToLower(t.Status))
 }
 
-// Running reports whether a transaction goes on. The two generations of the
-// vendor's documents have different words for it.
-func (t Transaction) Running() bool {
+// Running reports whether a transaction goes on.
+func (t Transaction) Running() bool { return !t.Over() && t.goesOn() }
+
+// goesOn knows the words of both generations of the vendor's documents.
+func (t Transaction) goesOn() bool {
 	running := []string{"active", "in_progress", "pending", "started", "charging"}
-	return !t.Over() && slices.Contains(running, strings.ToLower(t.Status))
+	return slices.Contains(running, strings.ToLower(t.Status))
 }
 
 // events tells what a charger's own page says of it and of its connectors.
@@ -180,6 +183,9 @@ func (t Transaction) Event(seen time.Time) event.Event {
 	f := Facts{
 		ChargeBoxID: t.Charger, ConnectorID: t.Connector, TransactionID: t.ID, Status: t.Status, Over: t.Over(),
 		MeterStart: t.MeterStart, MeterStop: t.MeterStop, EnergyDelivered: t.Energy, Reason: t.Reason,
+	}
+	if !f.Over {
+		f.MeterStop = nil
 	}
 	at := seen.UTC()
 	if !t.Stop.IsZero() && t.Stop.Before(at) {

@@ -114,6 +114,29 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestRunning: a transaction that goes on is not over because its register at
+// the end is shown as zero.
+func TestRunning(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"transactionId":7,"status":"active","meterStart":0,"meterStop":0,"stopTime":null}`:               "running ?",
+		`{"transactionId":7,"status":"in_progress","meterStart":0,"meterStop":0,"energyDelivered":1.5}`:    "running 1500",
+		`{"transactionId":7,"status":"active","meterStart":0,"stopTime":"2026-02-06T12:00:00Z"}`:           "over ?",
+		`{"transactionId":7,"status":"completed","meterStart":1000,"meterStop":15000,"energyDelivered":9}`: "over 14000",
+		`{"transactionId":7,"meterStart":1000,"meterStop":1000}`:                                           "over 0",
+		`{"transactionId":7,"status":"levitating"}`:                                                        " ?",
+	} {
+		f, _ := object([]byte(text))
+		tx := transactionOf(f)
+		got := map[bool]string{true: "running"}[tx.Running()] + map[bool]string{true: "over"}[tx.Over()] + " ?"
+		if e := tx.Event(arrival); e.Session.WattHours != nil {
+			got = strings.TrimSuffix(got, "?") + fmt.Sprint(*e.Session.WattHours)
+		}
+		if got != want {
+			t.Errorf("%s is %q, want %q", text, got, want)
+		}
+	}
+}
+
 // TestPages: fifty a page, each charger once, to the end and no further.
 func TestPages(t *testing.T) {
 	for _, total := range []int{0, 1, 50, 51, 120} {
