@@ -16,14 +16,14 @@ func (g *garage) list(ctx context.Context, h hook) (lines []string, err error) {
 		return nil, err
 	}
 	for _, w := range all {
-		whose, how := "", "all seven events"
+		where, how := ", another's: "+hostOf(w.URL), "all seven events"
 		if w.URL == h.URL {
-			whose = ", ours"
+			where = ", ours: " + w.URL
 		}
 		if why := w.Lacks(); why != "" {
 			how = why
 		}
-		lines = append(lines, w.ID+whose+": "+w.URL+" ("+how+")")
+		lines = append(lines, w.ID+where+" ("+how+")")
 	}
 	if len(all) == 0 {
 		lines = append(lines, "no webhook is registered")

@@ -162,6 +162,27 @@ func TestCapacitorsTrouble(t *testing.T) {
 	}
 }
 
+// TestOthersWebhooks: of one that is not ours only the host is shown, for its
+// path may be somebody's secret.
+func TestOthersWebhooks(t *testing.T) {
+	s := simulator.NewCapacitor(chargerKey, nil)
+	url, err := s.Open("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	s.Hook("https://other.example/hook/their-secret", "")
+	s.Hook("https://home.example/hook/ours", "")
+	config, err := load(map[string]string{"CAPACITOR_URL": url, "CAPACITOR_API_KEY": chargerKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := config.capacitor().registrar.list(t.Context(), hook{URL: "https://home.example/hook/ours", Get: func(string) (string, bool) { return "", false }, Set: func(string, string) {}})
+	if text := strings.Join(lines, "\n"); err != nil || len(lines) != 2 || !strings.Contains(lines[0], ", another's: other.example (") || !strings.Contains(lines[1], ", ours: https://home.example/hook/ours (") {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
 // TestWhenCapacitorIsOn names what is missing where it is half configured.
 func TestWhenCapacitorIsOn(t *testing.T) {
 	for name, c := range map[string]struct {

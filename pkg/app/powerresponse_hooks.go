@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -31,15 +30,11 @@ func (p *responder) hooksOf(ctx context.Context, h hook) (all, ours []powerrespo
 func (p *responder) listHooks(ctx context.Context, h hook) (lines []string, err error) {
 	all, ours, err := p.hooksOf(ctx, h)
 	for _, w := range all {
-		host := "an address that cannot be read"
-		if u, err := url.Parse(w.URL); err == nil && u.Host != "" {
-			host = u.Host
-		}
 		whose := "another's"
 		if slices.ContainsFunc(ours, func(o powerresponse.Webhook) bool { return o.UUID == w.UUID }) {
 			whose = "ours"
 		}
-		lines = append(lines, fmt.Sprintf("webhook %s (%s) at %s, told of %s: %s", w.UUID, w.Name, host, types(w.Types), whose))
+		lines = append(lines, fmt.Sprintf("webhook %s (%s) at %s, told of %s: %s", w.UUID, w.Name, hostOf(w.URL), types(w.Types), whose))
 	}
 	if err == nil && len(all) == 0 {
 		lines = append(lines, "no webhook is registered")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
@@ -43,6 +44,15 @@ type hook struct {
 	// another process has the journal, nothing new is remembered.
 	Get func(key string) (string, bool)
 	Set func(key, value string)
+}
+
+// hostOf is all that is shown of a webhook's address that is not ours: its path
+// may be a secret as ours is.
+func hostOf(address string) string {
+	if u, err := url.Parse(address); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return "an address that cannot be read"
 }
 
 // longestWait is how long a call beside the poll's waits for the vendor's
