@@ -71,7 +71,7 @@ type chargers struct {
 	stage   *socket    // … and where; nil: on Capacitor itself
 
 	boxes   map[string]*box
-	charges map[string]*charge // by the transaction's number
+	charges map[string]*charge // by the transaction's number, see charge
 
 	own    Chargers
 	ownPut slot
@@ -200,7 +200,7 @@ func (q *chargers) notice(e event.Event, f chargeFacts, news bool) {
 // meant returns the charger and the charge that an event is about, as far as
 // they are named or known.
 func (q *chargers) meant(f chargeFacts) (*box, *charge) {
-	x := q.charges[f.TransactionID]
+	_, x := q.charge(f.TransactionID, f.ChargeBoxID)
 	switch {
 	case f.ChargeBoxID != "":
 		return q.box(f.ChargeBoxID), x

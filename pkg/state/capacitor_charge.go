@@ -69,8 +69,6 @@ func (x *charge) measure() {
 		x.presumed = false
 	case x.over && x.presumed: // nobody told what was charged
 		x.best, x.presumed = nil, false
-	case !x.over && x.best == nil && x.first != nil:
-		found, x.presumed = new(0.0), true
 	}
 	if found != nil && (x.over || x.best == nil || *found > *x.best) {
 		x.best = found
@@ -82,12 +80,36 @@ func (x *charge) measured() bool {
 	return x.delivered != nil || x.first != nil && x.stop != nil && *x.stop >= *x.first
 }
 
+// charge finds the charge of a number, and what it is kept by. The vendor's
+// numbers seem to be one row for all chargers; where two use the same one, they
+// are two charges. An empty charger: it is not named.
+func (q *chargers) charge(number, charger string) (key string, x *charge) {
+	x = q.charges[number]
+	if x != nil && charger != "" && x.box.id != charger {
+		number += "/" + charger
+		x = q.charges[number]
+	}
+	return number, x
+}
+
+// anew reports whether a delivery begins another charge of a number whose
+// charge is over.
+func (x *charge) anew(e event.Event, f chargeFacts) bool {
+	dated := !e.At.Equal(e.Seen)
+	return f.Event == "transaction.started" && dated && x.over && !x.end.IsZero() && e.At.After(x.end)
+}
+
 // transaction takes what is said of a charge, by a webhook or by the API.
 func (q *chargers) transaction(b *box, x *charge, e event.Event, f chargeFacts, s *saying) {
+	if x != nil && x.anew(e, f) {
+		q.doubts.set(&x.doubt, time.Time{})
+		x = nil
+	}
 	if x == nil {
 		x = &charge{id: f.TransactionID, box: b, heard: e.At}
 		x.doubt.of = x
-		q.charges[x.id] = x
+		key, _ := q.charge(x.id, b.id)
+		q.charges[key] = x
 	}
 	hook := e.By == event.Webhook
 	if hook || x.news.IsZero() {
@@ -118,6 +140,9 @@ func (q *chargers) transaction(b *box, x *charge, e event.Event, f chargeFacts, 
 		keep(&x.sofar, e.Session.WattHours)
 	}
 	x.measure()
+	if f.Event == "transaction.started" && !x.over && x.best == nil && x.first != nil {
+		x.best, x.presumed = new(0.0), true
+	}
 	q.attach(x)
 	if !s.late {
 		q.connectedBy(b, e, f)

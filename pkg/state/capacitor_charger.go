@@ -55,7 +55,11 @@ type socket struct {
 func (q *chargers) box(id string) *box {
 	b := q.boxes[id]
 	if b == nil {
-		b = &box{id: id, slot: slot{device: Device{Source: "capacitor", ID: id, Subject: q.subject("capacitor", id, "")}}}
+		name := id
+		if strings.Contains(id, "/") { // it may be what another's connector is called
+			name += "/"
+		}
+		b = &box{id: id, slot: slot{device: Device{Source: "capacitor", ID: id, Subject: q.subject("capacitor", name, "")}}}
 		b.alive.of, b.doubt.of = b, b
 		q.boxes[id] = b
 		q.add(b)

@@ -135,6 +135,8 @@ func (q *chargers) wonderAt(x *charge) time.Time {
 	switch {
 	case !x.hint.IsZero():
 		return latest(x.hint.Add(settle), again)
+	case q.hooked && (x.best == nil || x.start.IsZero()): // its start was lost
+		return latest(x.heard.Add(settle), x.asked.Add(quiet))
 	case q.hooked:
 		return latest(x.news.Add(quiet), again)
 	}
@@ -178,10 +180,7 @@ func (q *chargers) commanded(kind, id string, at time.Time) {
 		b.unclear, b.vague = "transactions", at.Add(settle/2)
 		q.doubt(b)
 	case "stop":
-		if x := q.charges[id]; x != nil {
-			x.ended, x.tries = at, 0
-			q.wonder(x)
-		}
+		q.numbered(id, func(x *charge) { x.ended, x.tries = at, 0 })
 	}
 }
 
@@ -212,9 +211,15 @@ func (q *chargers) wasAsked(kind, id string, failed bool, ids []string, at time.
 			q.doubt(b)
 		}
 	case "transaction":
-		if x := q.charges[id]; x != nil {
-			x.asked = at
-			x.tries++
+		q.numbered(id, func(x *charge) { x.asked, x.tries = at, x.tries+1 })
+	}
+}
+
+// numbered notes something of every charge of a number.
+func (q *chargers) numbered(id string, note func(*charge)) {
+	for _, x := range q.charges {
+		if x.id == id {
+			note(x)
 			q.wonder(x)
 		}
 	}

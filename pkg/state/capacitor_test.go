@@ -41,7 +41,6 @@ func TestACharge(t *testing.T) {
 	h.is(t, 40*m, "Faulted fault #8 12:40 0")
 }
 
-// TestMomentsOfACharge: each names what it is about.
 // TestWhatWasNotMeasured: a charge begins with nothing, and what nobody told of
 // it at its end is not known.
 func TestWhatWasNotMeasured(t *testing.T) {
@@ -67,8 +66,11 @@ func TestWhatWasNotMeasured(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
+	h := openGarage().hear(transaction(m, facts{"status": "active", "meterStart": 1000}, at(0), time.Time{})) // it has run for a minute
+	h.is(t, m, "charging? fault? plugged? #7 12:00 ?")
 }
 
+// TestMomentsOfACharge: each names what it is about.
 func TestMomentsOfACharge(t *testing.T) {
 	h := openGarage()
 	h.deaf = true
@@ -122,6 +124,40 @@ func TestAnyOrder(t *testing.T) {
 			r.Errorf("%d moments of %d deliveries", n, len(day))
 		}
 	})
+}
+
+// TestOneNumberTwice: a number names one charge of one charger, and a charge
+// that begins after the end of another of that number is a new one.
+func TestOneNumberTwice(t *testing.T) {
+	h := openGarage()
+	other := func(e event.Event) event.Event {
+		e.Data = []byte(strings.ReplaceAll(string(e.Data), `"chargeBoxId":"A"`, `"chargeBoxId":"B"`))
+		e.Key += "B"
+		return e
+	}
+	h.hear(begins(0, "7", 1000), other(begins(m, "7", 0)), measures(2*m, "7", 2000), other(ends(3*m, "7", 500)))
+	h.is(t, 3*m, "charging? fault? plugged? #7 12:00 1")
+	for _, d := range h.source(3 * m).Devices.All() {
+		if c, ok := d.State.(*Connector); ok && c.Charger == "B" && c.text() != "charging? fault? plugged? #7 12:01 0.5 Local" {
+			t.Error(c.text())
+		}
+	}
+	h.hear(ends(4*m, "7", 3000), begins(10*m, "7", 0))
+	h.is(t, 10*m, "charging? fault? plugged? #7 12:10 0")
+}
+
+// TestSlashes: a charger whose id looks like another's connector is no such.
+func TestSlashes(t *testing.T) {
+	h := openGarage()
+	h.fold.named["capacitor"].(*chargers).subject = func(_, id, _ string) string { return id }
+	h.hear(changes(0, "Available"), apiSays("charger/A/1", 0, facts{"chargeBoxId": "A/1"}, event.Status{State: "online"}))
+	seen := map[string]bool{}
+	for _, d := range h.source(m).Devices.All() {
+		if seen[d.Subject] {
+			t.Errorf("%s is told of twice", d.Subject)
+		}
+		seen[d.Subject] = true
+	}
 }
 
 // TestLostStop: a charge whose end nobody told is closed by the API, and no
