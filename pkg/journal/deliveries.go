@@ -5,7 +5,9 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,19 +41,38 @@ const deliveryColumns = "d.id, received, source, kind, via, verdict, header, que
 // Deliveries returns deliveries, newest first. Their bodies are cut to 4 KiB,
 // and left out where they are over 64 KiB.
 func (j *Journal) Deliveries(ctx context.Context, q Query) ([]event.Delivery, error) {
-	query, values := q.statement()
+	places, bodies, err := j.where(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if q.After <= 0 {
+		slices.Reverse(places)
+	}
+	if q.Limit <= 0 {
+		q.Limit = 50
+	}
+	query, values := q.statement(bodies)
 	var list []event.Delivery
-	err := j.read(ctx, func(r *reader) error {
+	err = j.read(ctx, func(r *reader) error {
 		s, err := r.db.prepare(query)
 		if err != nil {
 			return err
 		}
 		defer s.close()
-		return s.each(ctx, func(row []driver.Value) bool {
-			d, _ := scanDelivery(row)
-			list = append(list, d)
-			return true
-		}, values...)
+		for _, in := range places {
+			if len(list) >= q.Limit {
+				break
+			}
+			err := s.each(ctx, func(row []driver.Value) bool {
+				d, _ := scanDelivery(row)
+				list = append(list, d)
+				return true
+			}, append([]any{in.after, in.before, int64(q.Limit - len(list))}, values...)...)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if q.After > 0 {
 		slices.Reverse(list)
@@ -60,20 +81,14 @@ func (j *Journal) Deliveries(ctx context.Context, q Query) ([]event.Delivery, er
 	return list, err
 }
 
-func (q Query) statement() (string, []any) {
-	var where []string
-	var values []any
+// statement takes a stretch and how many rows as its first parameters; the
+// others are returned.
+func (q Query) statement(bodies bool) (query string, values []any) {
+	query = "SELECT " + deliveryColumns + fmt.Sprintf(", CASE WHEN length(body) <= %d THEN substr(body, 1, %d) END", listWhole, listBody) +
+		" FROM deliveries d LEFT JOIN spoken ON spoken.id = d.id WHERE d.id > ?1 AND d.id < ?2"
 	add := func(condition string, value any) {
-		where = append(where, condition)
 		values = append(values, value)
-	}
-	order := "DESC"
-	switch {
-	case q.After > 0:
-		add("d.id > ?", q.After)
-		order = "ASC"
-	case q.Before > 0:
-		add("d.id < ?", q.Before)
+		query += " AND " + strings.ReplaceAll(condition, "?", "?"+strconv.Itoa(3+len(values)))
 	}
 	for column, value := range map[string]string{"source": q.Source, "verdict": q.Verdict, "via": q.Via} {
 		if value != "" {
@@ -87,20 +102,18 @@ func (q Query) statement() (string, []any) {
 		add("received < ?", q.Until.UnixNano())
 	}
 	if q.Text != "" {
-		text := "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(q.Text[:min(len(q.Text), longestText)]) + "%"
-		add(`(CAST(body AS TEXT) LIKE ? ESCAPE '\' OR kind LIKE ? ESCAPE '\' OR source LIKE ? ESCAPE '\')`, text)
-		values = append(values, text, text)
+		text := strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(q.Text[:min(len(q.Text), longestText)])
+		condition := `CAST(body AS TEXT) LIKE ? ESCAPE '\'`
+		if !bodies {
+			condition = "(" + condition + ` OR kind LIKE ? ESCAPE '\' OR source LIKE ? ESCAPE '\')`
+		}
+		add(condition, "%"+text+"%")
 	}
-	query := "SELECT " + deliveryColumns + ", CASE WHEN length(body) <= ? THEN substr(body, 1, ?) END FROM deliveries d LEFT JOIN spoken ON spoken.id = d.id"
-	if len(where) > 0 {
-		query += " WHERE " + strings.Join(where, " AND ")
+	order := "DESC"
+	if q.After > 0 {
+		order = "ASC"
 	}
-	limit := q.Limit
-	if limit <= 0 {
-		limit = 50
-	}
-	values = append([]any{int64(listWhole), int64(listBody)}, append(values, int64(limit))...)
-	return query + " ORDER BY d.id " + order + " LIMIT ?", values
+	return query + " ORDER BY d.id " + order + " LIMIT ?3", values
 }
 
 // ErrNoDelivery says that no delivery has this id, or no longer.

@@ -89,6 +89,88 @@ func TestDeliveries(t *testing.T) {
 	}
 }
 
+// A filter reads those blocks alone that hold something of it, and finds what
+// reading all finds.
+func TestFiltersReadLittle(t *testing.T) {
+	dir := t.TempDir()
+	_ = openAt(t, dir).Close()
+	c, err := connect(dir+"/journal.db", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.exec(fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+		INSERT INTO deliveries (id, received, source, kind, via, verdict, first, events, query, body)
+		SELECT i, nullif(i * 60000000000, 300000000000), CASE i WHEN 9 THEN 'ecomon' WHEN 5000 THEN 'ecomon' ELSE 'equiwatt' END,
+			CASE i WHEN 3000 THEN 'rare' ELSE 'started' END, 'http', CASE i / 2048 WHEN 1 THEN 'duplicate' ELSE 'accepted' END, 0, 0, '', x'62' FROM n`, 6*block))
+	if err == nil {
+		err = c.close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := openAt(t, dir)
+	all, err := j.Deliveries(t.Context(), Query{Limit: 1 << 20})
+	if err != nil || len(all) != 6*block {
+		t.Fatal(len(all), err)
+	}
+	minute := func(n int64) time.Time { return time.Unix(n*60, 0) }
+	for _, want := range []struct {
+		q      Query
+		read   []stretch
+		bodies bool
+	}{
+		{Query{Source: "ecomon"}, []stretch{{0, block}, {4*block - 1, 5 * block}}, false},
+		{Query{Source: "ecomon", Limit: 1}, []stretch{{0, block}, {4*block - 1, 5 * block}}, false},
+		{Query{Source: "ecomon", After: 9, Limit: 1}, []stretch{{9, block}, {4*block - 1, 5 * block}}, false},
+		{Query{Source: "ecomon", Before: 5000}, []stretch{{0, block}, {4*block - 1, 5000}}, false},
+		{Query{Source: "ecomon", After: 5 * block}, nil, false},
+		{Query{Source: "capacitor"}, nil, true},
+		{Query{Via: event.ViaPoll}, nil, true},
+		{Query{Verdict: event.Duplicate, Limit: 3000}, []stretch{{2*block - 1, 4 * block}}, false},
+		{Query{Verdict: event.Duplicate, Source: "ecomon"}, nil, true},
+		{Query{Since: minute(2000), Until: minute(2010)}, []stretch{{block - 1, 2 * block}}, false},
+		{Query{Until: minute(0)}, nil, false},
+		{Query{Since: minute(7 * block)}, nil, false},
+		{Query{Text: "RARE"}, []stretch{{0, 7 * block}}, false},
+		{Query{Text: "b", Limit: 7}, []stretch{{0, 7 * block}}, true},
+		{Query{After: 1<<63 - 1}, []stretch{{1<<63 - 1, 1<<63 - 1}}, false},
+	} {
+		read, bodies, err := j.where(t.Context(), want.q)
+		if err != nil || !cmp.Equal(read, want.read, cmp.AllowUnexported(stretch{})) || bodies != want.bodies {
+			t.Errorf("%+v reads %v %v, %v", want.q, read, bodies, err)
+		}
+		if list, err := j.Deliveries(t.Context(), want.q); err != nil || !cmp.Equal(ids(list), ids(chosen(all, want.q))) {
+			t.Errorf("%+v: %v, %v", want.q, ids(list), err)
+		}
+	}
+	d := delivery("x")
+	d.Source = "capacitor"
+	id := mustAppend(t, j, d).Delivery
+	if list, err := j.Deliveries(t.Context(), Query{Source: "capacitor"}); err != nil || !cmp.Equal(ids(list), []int64{id}) {
+		t.Error("what has just come is not found:", ids(list), err)
+	}
+}
+
+// chosen are those of a list, the newest first, that a query asks for.
+func chosen(all []event.Delivery, q Query) (list []event.Delivery) {
+	for _, d := range all {
+		fits := (q.Source == "" || d.Source == q.Source) && (q.Verdict == "" || d.Verdict == q.Verdict) && (q.Via == "" || d.Via == q.Via) &&
+			(q.Since.IsZero() || !d.Received.IsZero() && !d.Received.Before(q.Since)) && (q.Until.IsZero() || !d.Received.IsZero() && d.Received.Before(q.Until)) &&
+			(q.Before == 0 || d.ID < q.Before) && d.ID > q.After &&
+			strings.Contains(string(d.Body)+"\n"+d.Kind+"\n"+d.Source, strings.ToLower(q.Text))
+		if fits {
+			list = append(list, d)
+		}
+	}
+	if q.Limit == 0 {
+		q.Limit = 50
+	}
+	if n := len(list) - q.Limit; n > 0 && q.After > 0 {
+		return list[n:]
+	}
+	return list[:min(len(list), q.Limit)]
+}
+
 // A page holds as many as was asked for, however large they are.
 func TestAListHoldsTheBeginningOfBodies(t *testing.T) {
 	j := openAt(t, t.TempDir())
