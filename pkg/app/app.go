@@ -209,6 +209,9 @@ func (a *App) sort() {
 		switch {
 		case s.on:
 			a.sources = append(a.sources, s)
+			if s.warning != "" {
+				a.log.Warn().Str("source", s.name).Msg(s.warning)
+			}
 		case s.missing != "":
 			a.half = append(a.half, s.missing)
 			a.log.Warn().Str("source", s.name).Msg(s.missing)

@@ -14,6 +14,7 @@ var persons = map[string]any{
 	"name": "Kari-0451", "ownerName": "Ola-0451", "email": "kari-0451@example.org", "address": "0451 Street", "postcode": "AB0451",
 	"phone": "+44770000451", "mpan": "1012340451901", "meter_number": "9999990451999", "idTag": "CARD-0451", "id_tag": "TAG-0451", "parentIdTag": "PARENT-0451",
 	"customer": map[string]any{"id": "cust-0451", "notes": []string{"note-0451"}}, "iban": "GB0451", "birthDate": "0451-01-01",
+	"contact": "ola-0451@example.org",
 }
 
 // TestNothingPersonalLeaves has every vendor tell who somebody is, and looks

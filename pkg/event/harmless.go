@@ -23,15 +23,19 @@ var personalWhole = [...]string{"city", "town", "vin", "dob", "ip", "lat", "lon"
 // open a door. Letter case, blanks, dots and dashes are no difference.
 func Personal(name string) bool {
 	plain := dashes.Replace(strings.ToLower(name))
-	return slices.Contains(personalWhole[:], plain) ||
+	return slices.Contains(personalWhole[:], plain) || Mailed(name) ||
 		slices.ContainsFunc(personal[:], func(p string) bool { return strings.Contains(plain, p) })
 }
 
 var dashes = strings.NewReplacer("_", "", "-", "", " ", "", ".", "")
 
+// Mailed reports whether a text may hold somebody's mail address.
+func Mailed(text string) bool { return strings.Contains(text, "@") }
+
 // Harmless returns a JSON object without its personal fields, at any depth, and
-// without those named in drop at its top. Numbers stay as they are spelled;
-// nil: it is no object, or nothing is left.
+// without those named in drop at its top; a text that may hold a mail address
+// is null. Numbers stay as they are spelled; nil: it is no object, or nothing
+// is left.
 func Harmless(object []byte, drop ...string) json.RawMessage {
 	dec := json.NewDecoder(bytes.NewReader(object))
 	dec.UseNumber()
@@ -54,20 +58,23 @@ func Harmless(object []byte, drop ...string) json.RawMessage {
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 }
 
-// impersonal takes the personal fields out of v.
-func impersonal(v any) {
+// impersonal takes out of v what is personal.
+func impersonal(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, inner := range v {
-			if Personal(name) {
+			if v[name] = impersonal(inner); Personal(name) {
 				delete(v, name)
-			} else {
-				impersonal(inner)
 			}
 		}
 	case []any:
-		for _, inner := range v {
-			impersonal(inner)
+		for i, inner := range v {
+			v[i] = impersonal(inner)
+		}
+	case string:
+		if Mailed(v) {
+			return nil
 		}
 	}
+	return v
 }

@@ -22,8 +22,9 @@ func TestPersonal(t *testing.T) {
 
 func TestHarmless(t *testing.T) {
 	for in, want := range map[string]string{
-		`{"b":1.50,"a":12345678901234567890,"html":"<b>&","no":null,"on":true,"list":[]}`: `{"a":12345678901234567890,"b":1.50,"html":"<b>&","list":[],"no":null,"on":true}`,
-		`{"email":"private","deep":[{"token":"private","x":[{"E-Mail":"private"}]}]}`:     `{"deep":[{"x":[{}]}]}`,
+		`{"b":1.50,"a":12345678901234567890,"html":"<b>&","no":null,"on":true,"list":[]}`:            `{"a":12345678901234567890,"b":1.50,"html":"<b>&","list":[],"no":null,"on":true}`,
+		`{"email":"private","deep":[{"token":"private","x":[{"E-Mail":"private"}]}]}`:                `{"deep":[{"x":[{}]}]}`,
+		`{"contact":"kari@example.org","list":["a","Kari <kari@example.org>"],"kari@example.org":1}`: `{"contact":null,"list":["a",null]}`,
 		`{"email":"private"}`:             "",
 		`{"dropped":1,"x":{"dropped":2}}`: `{"x":{"dropped":2}}`,
 		"{}":                              "", "null": "", "[1]": "", "7": "", "": "", "{": "", `{"a":1} {}`: "",

@@ -101,7 +101,7 @@ func (c *Client) call(ctx context.Context, body []byte, data any) error {
 	if no := api.NoJSON(a); no != nil {
 		return no
 	}
-	if garbled || len(r.Data) == 0 || json.Unmarshal(r.Data, data) != nil {
+	if garbled || len(r.Data) == 0 || string(r.Data) == "null" || json.Unmarshal(r.Data, data) != nil {
 		return api.Garbled(a)
 	}
 	return nil

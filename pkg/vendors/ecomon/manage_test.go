@@ -177,6 +177,8 @@ func TestRefusals(t *testing.T) {
 		"another shape":  {simulator.Raw(200, nil, `{"data":{"currentIntermediary":[7]}}`), "Ecomon's answer cannot be read.", 200},
 		"a list":         {simulator.Raw(200, nil, `[]`), "Ecomon's answer cannot be read.", 200},
 		"no data":        {simulator.Raw(200, nil, `{"x":1}`), "Ecomon's answer cannot be read.", 200},
+		"null for data":  {simulator.Raw(200, nil, `{"data":null}`), "Ecomon's answer cannot be read.", 200},
+		"nobody's key":   {simulator.Raw(200, nil, `{"data":{"currentIntermediary":null}}`), "Ecomon has no account for the API key: is it the intermediary's?", 200},
 		"a redirect":     {simulator.Redirect("https://example.com/"), "Ecomon answered with HTTP status 302 instead of data: is the address right?", 302},
 		"no answer":      {simulator.HangUp(), "Ecomon broke the connection off.", 0},
 	} {
@@ -215,6 +217,13 @@ func TestMutationsThatDoNotSucceed(t *testing.T) {
 	}
 	if r := refusal(t, c.mutate(t.Context(), nil, "thisOne", "orThat")); r.Reason != "Ecomon's API has no thisOne and no orThat; see its Playground." {
 		t.Errorf("%+v", r)
+	}
+	must(t, c.SetSecret(t.Context(), secret))
+	for _, nothing := range []string{`{"data":{}}`, `{"data":{"setIntermediaryWebhookSetting":null}}`, `{"data":{"setIntermediaryWebhookSetting":{"success":false}}}`} {
+		cloud.Break(simulator.Raw(200, nil, nothing).For(1))
+		if r := refusal(t, c.SetSecret(t.Context(), secret)); !strings.Contains(r.Reason, "no success") {
+			t.Errorf("%s: %+v", nothing, r)
+		}
 	}
 	cloud.Break(simulator.GraphQLError("the secret "+secret+" is too short", "X"))
 	if r := refusal(t, c.SetSecret(t.Context(), secret)); strings.Contains(r.Reason, "battery") {

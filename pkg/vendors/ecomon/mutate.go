@@ -37,7 +37,9 @@ func (c *Client) mutate(ctx context.Context, v values, names ...string) error {
 		return err
 	}
 	var done struct{ Success *bool }
-	if raw := data[m.Name]; string(raw) == "false" || json.Unmarshal(raw, &done) == nil && done.Success != nil && !*done.Success {
+	raw, told := data[m.Name]
+	silent := !told || composite(m.Type.bare().Kind) && string(raw) == "null"
+	if silent || string(raw) == "false" || json.Unmarshal(raw, &done) == nil && done.Success != nil && !*done.Success {
 		return &event.Refusal{Reason: "Ecomon did not do it: " + m.Name + " reports no success.", Status: 200}
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/grid2mqtt/grid2mqtt/pkg/event"
 )
 
 // Kind is a type of alert setting, as the API calls it
@@ -48,6 +50,9 @@ func (c *Client) Settings(ctx context.Context) ([]Setting, error) {
 	var data settingsData
 	if err := c.ask(ctx, query, nil, &data); err != nil {
 		return nil, err
+	}
+	if data.CurrentIntermediary == nil { // an account without alerts is one all the same
+		return nil, &event.Refusal{Reason: "Ecomon has no account for the API key: is it the intermediary's?", Status: 200}
 	}
 	return data.settings(), nil
 }
@@ -91,7 +96,7 @@ func (c *Client) settingsQuery(ctx context.Context) (string, error) {
 }
 
 type settingsData struct {
-	CurrentIntermediary struct {
+	CurrentIntermediary *struct {
 		AlertSettings []map[string]json.RawMessage
 	}
 }

@@ -78,14 +78,15 @@ func alerts(body []byte) (list []alert) {
 }
 
 // read takes an object that may name a device. What Ecomon was told by its
-// customer, and who that is, is left out.
+// customer, and who that is, is left out, and with it the serial number of the
+// power meter, which is what it calls the meterId.
 func read(code string, object []byte) alert {
 	var named struct {
 		DeviceID json.RawMessage `json:"deviceId"`
 	}
 	_ = json.Unmarshal(object, &named) // what is no object names no device
 	device, _ := word(named.DeviceID)
-	return alert{code: code, device: device, data: event.Harmless(object, "metadata", "intermediaryId", "createdBy")}
+	return alert{code: code, device: device, data: event.Harmless(object, "metadata", "intermediaryId", "createdBy", "meterId")}
 }
 
 // word is a name that was told as a text or a number.

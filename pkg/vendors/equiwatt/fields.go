@@ -120,7 +120,7 @@ func harmless(name string, v any) (any, bool) {
 	case nil:
 		return nil, false
 	case string:
-		return v, told(strings.TrimSpace(v))
+		return v, told(strings.TrimSpace(v)) && !event.Mailed(v)
 	case []any:
 		kept := []any{}
 		for _, item := range v {
