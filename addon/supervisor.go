@@ -28,21 +28,6 @@ type Broker struct {
 	Password string
 }
 
-// Info is what this app may know of its own installation.
-type Info struct {
-	Slug     string // the full one, e.g. "a1b2c3d4_grid2mqtt"; empty: not said
-	HookPort int    // the host's port that leads to the hook listener; zero: none is open
-}
-
-// PageURL is the address of the ingress page as Home Assistant's own links
-// have it; empty where the slug is not known.
-func (i Info) PageURL() string {
-	if i.Slug == "" {
-		return ""
-	}
-	return "homeassistant://hassio/ingress/" + i.Slug
-}
-
 // number is a JSON number, or one within quotes; zero where it is neither.
 type number int
 
@@ -87,17 +72,20 @@ func (s Supervisor) MQTT(ctx context.Context) (Broker, error) {
 	}, nil
 }
 
-// Info asks for this app's own installation. What the answer lacks stays zero.
-func (s Supervisor) Info(ctx context.Context) (Info, error) {
+// PageURL asks for the address of the ingress page as Home Assistant's own
+// links have it; empty where the answer lacks this app's slug.
+func (s Supervisor) PageURL(ctx context.Context) (string, error) {
 	// The answer holds all options, secrets included: nothing else is read.
 	var self struct {
-		Slug    string            `json:"slug"`
-		Network map[string]number `json:"network"`
+		Slug string `json:"slug"` // the full one, e.g. "a1b2c3d4_grid2mqtt"
 	}
 	if _, err := s.get(ctx, "/addons/self/info", &self); err != nil {
-		return Info{}, fmt.Errorf("addon: ask for this app's slug: %w", err)
+		return "", fmt.Errorf("addon: ask for this app's slug: %w", err)
 	}
-	return Info{Slug: self.Slug, HookPort: int(self.Network["8098/tcp"])}, nil
+	if self.Slug == "" {
+		return "", nil
+	}
+	return "homeassistant://hassio/ingress/" + self.Slug, nil
 }
 
 // answerTime is generous: the Supervisor is one hop away, but may be busy for
@@ -141,8 +129,8 @@ func cause(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return errors.New("no answer in time")
 	}
-	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		return errors.New(dns.Err)
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return errors.New("its name cannot be looked up")
 	}
 	for {
 		inner := errors.Unwrap(err)

@@ -37,7 +37,7 @@ func main() {
 func run(ctx context.Context, args []string, env map[string]string, stdout, stderr io.Writer) int {
 	host := app.Host{Version: version}
 	if addon.Running(env) {
-		env, host = underSupervisor(ctx, env, host)
+		env, host = underSupervisor(env, host)
 	}
 	command := ""
 	if len(args) > 0 {
@@ -46,6 +46,7 @@ func run(ctx context.Context, args []string, env map[string]string, stdout, stde
 	err, code := error(nil), 2
 	switch command {
 	case "":
+		host.PageURL = pageURL(ctx, env)
 		err = app.Run(ctx, env, stdout, host)
 	case "check":
 		err = app.Check(ctx, env, stdout, host)
@@ -71,7 +72,7 @@ func run(ctx context.Context, args []string, env map[string]string, stdout, stde
 }
 
 // underSupervisor reads the app's options, and knows whom to ask for the broker.
-func underSupervisor(ctx context.Context, env map[string]string, host app.Host) (map[string]string, app.Host) {
+func underSupervisor(env map[string]string, host app.Host) (map[string]string, app.Host) {
 	env, err := addon.Environ(env, addon.OptionsFile)
 	if err != nil {
 		host.Problem = err.Error()
@@ -82,12 +83,18 @@ func underSupervisor(ctx context.Context, env map[string]string, host app.Host) 
 		b, err := supervisor.MQTT(ctx)
 		return homeassistant.Broker{URL: b.URL, Username: b.Username, Password: b.Password}, err
 	}
+	return env, host
+}
+
+// pageURL is how Home Assistant links to the page; empty where nobody says.
+func pageURL(ctx context.Context, env map[string]string) string {
+	if !addon.Running(env) {
+		return ""
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if info, err := supervisor.Info(ctx); err == nil {
-		host.PageURL = info.PageURL()
-	}
-	return env, host
+	at, _ := addon.Supervisor{Token: env["SUPERVISOR_TOKEN"]}.PageURL(ctx)
+	return at
 }
 
 // healthcheck asks the page of a running Grid2MQTT, for a container's HEALTHCHECK.

@@ -52,7 +52,6 @@ type App struct {
 	config  Config
 	host    Host
 	log     zerolog.Logger
-	logs    io.Writer
 	lines   ring // of the log
 	table   []source
 	sources []source // those of the table that are on
@@ -95,7 +94,7 @@ const project = "https://github.com/grid2mqtt/grid2mqtt"
 // configuration that cannot be used: one line for people.
 func Run(ctx context.Context, environ map[string]string, stdout io.Writer, host Host) error {
 	c, bad := load(environ)
-	a := &App{config: c, host: host, logs: stdout, metrics: metrics.NewSet(), clock: &intake.Clock{}}
+	a := &App{config: c, host: host, metrics: metrics.NewSet(), clock: &intake.Clock{}}
 	a.log = newLog(stdout, c, &a.lines)
 	if host.Problem != "" && bad == nil {
 		bad = errors.New(host.Problem)

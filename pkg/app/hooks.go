@@ -54,7 +54,7 @@ func Hooks(ctx context.Context, args []string, environ map[string]string, stdout
 	case host.Problem != "":
 		return errors.New(host.Problem)
 	}
-	a := &App{config: c, host: host, logs: io.Discard, metrics: metrics.NewSet(), clock: &intake.Clock{}, table: c.sources()}
+	a := &App{config: c, host: host, metrics: metrics.NewSet(), clock: &intake.Clock{}, table: c.sources()}
 	a.log = newLog(io.Discard, c)
 	m := memory{get: func(string) (string, bool) { return "", false }, set: func(string, string) {}}
 	g, err := journal.Look(c.DataDir)

@@ -35,7 +35,7 @@ func Leave(ctx context.Context, environ map[string]string, stdout io.Writer, hos
 	if host.Problem != "" {
 		return errors.New(host.Problem)
 	}
-	a := &App{config: c, host: host, logs: stdout, metrics: metrics.NewSet(), clock: &intake.Clock{}}
+	a := &App{config: c, host: host, metrics: metrics.NewSet(), clock: &intake.Clock{}}
 	a.log = newLog(io.Discard, c)
 	a.journal, err = journal.Open(c.DataDir, journal.Options{Log: a.log, Retention: c.Retention, Now: a.clock.Now})
 	switch {

@@ -39,7 +39,7 @@ func live(t *testing.T, environ map[string]string, change func(*App)) *living {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &App{config: c, host: Host{Version: "test"}, logs: t.Output(), metrics: metrics.NewSet(), clock: &intake.Clock{}}
+	a := &App{config: c, host: Host{Version: "test"}, metrics: metrics.NewSet(), clock: &intake.Clock{}}
 	a.log = newLog(t.Output(), c, &a.lines)
 	if a.journal, err = journal.Open(c.DataDir, journal.Options{Log: a.log, Retention: c.Retention, Now: a.clock.Now, Committed: a.commits.observe}); err != nil {
 		t.Fatal(err)

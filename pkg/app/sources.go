@@ -22,13 +22,13 @@ type source struct {
 	hooks       intake.Source
 	poll        *polled
 	command     func(ctx context.Context, a *App, s source, subject, command, payload string)
-	registrar   *registrar // nil: the vendor lets nobody manage webhooks but by hand
+	registrar   *registrar   // nil: the vendor lets nobody manage webhooks but by hand
+	byHand      string       // how that is done, one sentence
+	template    string       // a body to paste where the vendor lets one be written; empty: nowhere
+	open        func(a *App) // called before anything of it is; nil: nothing is to be done
 	// stage chooses the device on which a rehearsal is played; nil: the source
 	// itself. A nil func: there is nothing to rehearse.
-	stage    func(v state.Source) *state.Device
-	byHand   string       // how that is done, one sentence
-	template string       // a body to paste where the vendor lets one be written; empty: nowhere
-	open     func(a *App) // called before anything of it is; nil: nothing is to be done
+	stage func(v state.Source) *state.Device
 	// signature says how far a signature is known, as a web.Step does; nil: as
 	// far as Verify takes what comes, and without Verify there is none.
 	signature func(a *App) (state, reason, remedy string)

@@ -246,7 +246,7 @@ func (q *equivents) view(now time.Time) (Source, time.Time) {
 	}
 	known, change := q.asks(v, now)
 	s.Link = Link{
-		Error: l.Error, Up: l.Up, LastGood: l.LastGood, LastHook: q.lastHook,
+		Error: l.Error, Up: l.Up, LastGood: l.LastGood,
 		Urgent: v.Urgent, Pivotal: v.Pivotal, Known: known,
 	}
 	return s, earliest(next, change)

@@ -118,13 +118,6 @@ func (m *moments) mark(id string, s Said) {
 	}
 }
 
-// step moves the times of what is not over yet.
-func (m *moments) step(by time.Duration) {
-	for _, t := range m.by {
-		move(by, &t.Occurred, &t.from, &t.until)
-	}
-}
-
 // prune forgets what is not worth keeping; looking once a minute will do.
 func (m *moments) prune(now time.Time) {
 	if now.Sub(m.pruned).Abs() < time.Minute {

@@ -71,7 +71,6 @@ type meters struct {
 	by      map[string]*meter
 
 	spoken, strange, fresh stamp
-	hook                   time.Time
 	asks                   *OpenvoltAsks // as it was last shown; nil: it changed
 	devices                Devices       // as they were last shown
 }
@@ -264,9 +263,6 @@ func voltFields(data json.RawMessage) json.RawMessage {
 
 // hear takes a webhook: something to say, and a reason to ask.
 func (q *meters) hear(e event.Event, news bool) {
-	if e.Seen.After(q.hook) && !e.Quiet {
-		q.hook = e.Seen
-	}
 	code := e.Notice.Code
 	m := Moment{
 		ID: "openvolt-" + code + "-" + e.Key, Source: "openvolt", Type: "notice", Occurred: e.At,

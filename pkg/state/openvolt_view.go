@@ -19,7 +19,6 @@ func (q *meters) view(now time.Time) (Source, time.Time) {
 		s.Link, change = q.reached(now)
 		next = earliest(next, change)
 	}
-	s.Link.LastHook = q.hook
 	next = earliest(next, q.show(now))
 	s.Devices = q.devices
 	return s, next
@@ -115,6 +114,5 @@ func (q *meters) step(s Step, live bool) {
 	}
 	if live {
 		q.link.step(s.By)
-		move(s.By, &q.hook)
 	}
 }

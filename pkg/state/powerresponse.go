@@ -55,12 +55,11 @@ const Enrol = "enrol"
 
 // dispatches folds PowerResponse's events. Starts and ends happen by the clock.
 type dispatches struct {
-	link     link
-	moments  moments
-	all      map[string]*dispatch // by UUID
-	enrol    time.Time            // until when a challenge is answered
-	lastHook time.Time
-	ever     bool // an event was ever told of
+	link    link
+	moments moments
+	all     map[string]*dispatch // by UUID
+	enrol   time.Time            // until when a challenge is answered
+	ever    bool                 // an event was ever told of
 
 	device *Device // as it was last shown
 	asks   *ResponseAsks
@@ -119,9 +118,6 @@ func (q *dispatches) find(uuid string, e event.Event) *dispatch {
 
 // hint takes a webhook: a reason to read the event that it names.
 func (q *dispatches) hint(e event.Event, news bool) {
-	if e.Seen.After(q.lastHook) && !e.Quiet {
-		q.lastHook = e.Seen
-	}
 	var names struct {
 		UUID string `json:"eventUUID"`
 	}
@@ -273,7 +269,6 @@ func (q *dispatches) view(now time.Time) (Source, time.Time) {
 	s.Due, s.Flying, next = q.moments.due(now)
 	l, change := q.link.view(now)
 	s.Link, next = l, earliest(next, change)
-	s.Link.LastHook = q.lastHook
 
 	v := &Response{Cloud: l.Up, CloudError: l.Error, Enrolling: now.Before(q.enrol)}
 	if v.Enrolling {
@@ -345,7 +340,7 @@ func (q *dispatches) step(s Step, live bool) {
 	}
 	if live {
 		q.link.step(s.By)
-		move(s.By, &q.lastHook, &q.enrol)
+		move(s.By, &q.enrol)
 	}
 	q.replan()
 }

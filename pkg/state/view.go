@@ -26,7 +26,6 @@ type Link struct {
 	Error    string    // why the newest answer was bad; empty: it was good, or there was none
 	Up       *bool     // the API answers; nil: never asked
 	LastGood time.Time // zero: never
-	LastHook time.Time // the last webhook; zero: none ever
 	Urgent   bool      // a webhook waits for the API to agree
 	Pivotal  bool      // the next good answer decides something by itself
 

@@ -56,8 +56,7 @@ func (s *Server) overview(ctx context.Context, p Page, q url.Values) sheet {
 			off = append(off, printable(src.Title))
 			continue
 		}
-		src.Quota = cmp.Or(src.Quota, f.clock.quota(p, src.Name))
-		m.Sources = append(m.Sources, f.clock.source(src))
+		m.Sources = append(m.Sources, f.clock.source(src, p))
 	}
 	m.Off = strings.Join(off, ", ")
 	titles := titles(p)
@@ -231,9 +230,9 @@ var healths = map[string]struct{ label, tone string }{
 	"":      {"not heard of yet", "calm"},
 }
 
-func (c clock) source(s Source) source {
+func (c clock) source(s Source, p Page) source {
 	m := source{
-		Name: s.Name, Title: printable(s.Title), On: s.On, Reason: printable(s.Reason), Since: c.at(s.Since), Quota: printable(s.Quota),
+		Name: s.Name, Title: printable(s.Title), On: s.On, Reason: printable(s.Reason), Since: c.at(s.Since), Quota: c.quota(p, s.Name),
 		LastPoll: c.at(s.LastPoll), LastHook: c.at(s.LastHook), NextPoll: c.at(s.NextPoll),
 	}
 	for _, a := range s.Actions {

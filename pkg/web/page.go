@@ -50,7 +50,6 @@ type Source struct {
 	LastPoll time.Time // the last good answer; zero: none ever
 	LastHook time.Time // zero: none ever
 	NextPoll time.Time // zero: is not polled
-	Quota    string    // what is left of the vendor's limit, a few words; empty: nothing to say
 
 	Actions []Action // its buttons
 }

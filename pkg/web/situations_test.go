@@ -37,7 +37,7 @@ func calm(t testing.TB) Page {
 		}},
 		Version: "0.1.0", Zone: zone(t, "Europe/London"),
 		Sources: []Source{
-			{Name: "equiwatt", Title: "Equiwatt", On: true, Health: Fresh, LastPoll: ago(34 * time.Second), LastHook: ago(26 * time.Hour), NextPoll: noon.Add(26 * time.Second), Quota: "8 of 10 calls left this minute"},
+			{Name: "equiwatt", Title: "Equiwatt", On: true, Health: Fresh, LastPoll: ago(34 * time.Second), LastHook: ago(26 * time.Hour), NextPoll: noon.Add(26 * time.Second)},
 			{Name: "ecomon", Title: "Ecomon"}, {Name: "openvolt", Title: "Openvolt"},
 		},
 		Hooks: []Hook{

@@ -54,7 +54,7 @@ func (s *Server) setup(ctx context.Context, p Page, q url.Values) sheet {
 		m.Checks = append(m.Checks, row)
 	}
 	for _, src := range p.Sources {
-		m.Sources = append(m.Sources, f.clock.source(src))
+		m.Sources = append(m.Sources, f.clock.source(src, p))
 	}
 	return sheet{file: "setup.html", model: m, frame: f, live: url.Values{"of": {"setup"}}, parts: []string{"broker", "checks", "hooks"}}
 }
