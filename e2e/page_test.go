@@ -278,42 +278,6 @@ func (v *visitor) post(t *testing.T, kind, body string) {
 	}
 }
 
-// TestPageManagesAWebhook at a vendor that lets us: registers, checks and removes it, and rehearses.
-func TestPageManagesAWebhook(t *testing.T) {
-	t.Parallel()
-	const key = "capacitor-key-of-the-tests-0451"
-	cloud := simulator.NewCapacitor(key, nil)
-	api, err := cloud.Open("127.0.0.1:0")
-	must(t, err)
-	t.Cleanup(func() { must(t, cloud.Close()) })
-	r := openRig(t, map[string]string{"CAPACITOR_API_KEY": key, "CAPACITOR_URL": api, "PUBLIC_URL": "https://home.example"})
-	r.start(t)
-	v := &visitor{rig: r, base: openFrontend(t, r.app.Web).Ingress}
-	v.Page, err = browser.Open(limit(t, 5*time.Minute), 1280, 800)
-	need(t, err)
-	t.Cleanup(func() { must(t, v.Close()) })
-	v.Listen()
-	v.open(t, "")
-	v.shows(t, "#sources .source", "fresh")
-	v.shows(t, "#sources .source", "calls left")
-	must(t, v.Load([]byte("window.confirm = () => true")))
-	must(t, v.Click("#hooks-of-capacitor summary"))
-	for _, step := range []struct{ button, says string }{{"Register or repair", "capacitor: added the webhook"}, {"Check", "capacitor: "}, {"Remove", "capacitor: removed"}} {
-		v.press(t, "#hooks-of-capacitor button", step.button)
-		v.shows(t, "#notice", step.says)
-		must(t, v.Load([]byte(`document.getElementById("notice").replaceChildren()`)))
-	}
-	if text, err := v.Text(); err != nil || strings.Contains(text, hookToken) {
-		t.Error("what was done tells the token", err)
-	}
-	v.press(t, "#sources button", "Rehearse")
-	v.shows(t, "#now h2", "A rehearsal is running")
-	v.shows(t, "#rehearsal li.done", "The broker has it")
-	v.press(t, "#rehearsal button", "Stop")
-	v.shows(t, "#now h2", "Nothing is running")
-	v.same(t)
-}
-
 // TestPageFindsItsStream where Home Assistant did not let the first one through.
 func TestPageFindsItsStream(t *testing.T) {
 	t.Parallel()

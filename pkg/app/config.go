@@ -69,9 +69,24 @@ func load(environ map[string]string) (Config, error) {
 	}
 	errs = append(errs, c.check(), c.MQTT.Validate(), c.Equiwatt.Validate(), c.Ecomon.Validate(), c.Openvolt.Validate(), c.PowerResponse.Validate(), c.Capacitor.Validate())
 	if err := errors.Join(errs...); err != nil {
-		return c, errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
+		return c, oneEach(err)
 	}
 	return c, nil
+}
+
+// oneEach makes one line of errors that begin with a variable's name, the first
+// of each: what could not be read is zero, which may be wrong as well.
+func oneEach(err error) error {
+	var list []string
+	told := map[string]bool{}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		name, _, _ := strings.Cut(line, " ")
+		if name = strings.TrimSuffix(name, ":"); !told[name] {
+			list = append(list, line)
+		}
+		told[name] = true
+	}
+	return errors.New(strings.Join(list, "; "))
 }
 
 // withFiles drops empty variables and reads the _FILE twins of secrets.

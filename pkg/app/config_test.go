@@ -116,6 +116,15 @@ func TestDurations(t *testing.T) {
 	}
 }
 
+// A value that cannot be read is not blamed a second time for being zero.
+func TestEachVariableIsBlamedOnce(t *testing.T) {
+	_, err := load(map[string]string{"RETENTION": "400", "EQUIWATT_MAX_DURATION": "4", "LOG_FORMAT": "xml"})
+	want := "EQUIWATT_MAX_DURATION is no duration like 90s, 5m or 400d; RETENTION is no duration like 90s, 5m or 400d; LOG_FORMAT is neither console nor json"
+	if err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
 func TestPublicURLLosesItsSlash(t *testing.T) {
 	c, err := load(map[string]string{"PUBLIC_URL": "https://example.org/grid/"})
 	if err != nil || c.PublicURL != "https://example.org/grid" {

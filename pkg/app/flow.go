@@ -8,8 +8,10 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/rs/zerolog"
 
@@ -244,7 +246,7 @@ func (a *App) say(hooks, page net.Listener) {
 		reach = "Home Assistant only"
 	}
 	a.log.Info().Str("source", "web").Str("addr", page.Addr().String()).Msg("the page can be opened by " + reach)
-	if len(a.sources) == 0 {
+	if len(a.sources) == 0 && len(a.half) == 0 { // of which each has said what it lacks
 		a.log.Warn().Str("source", "app").Msg("no source is on: set EQUIWATT_TOKEN to begin")
 	}
 	if a.config.MQTT.URL == "" && a.host.Broker == nil {
@@ -261,8 +263,19 @@ func newLog(w io.Writer, c Config, also ...io.Writer) zerolog.Logger {
 		Out: w, NoColor: true, TimeFormat: time.TimeOnly, TimeLocation: c.zone,
 		PartsOrder:    []string{zerolog.TimestampFieldName, zerolog.LevelFieldName, "source", zerolog.MessageFieldName},
 		FieldsExclude: []string{"source"},
+		FormatMessage: func(m any) string { text, _ := m.(string); return oneLine(text) },
 	}
 	return zerolog.New(zerolog.MultiLevelWriter(append(also, console)...)).Level(c.level).With().Timestamp().Logger()
+}
+
+// oneLine keeps what others had a word in from looking like more of the log.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 func (a *App) logger(source string) zerolog.Logger {

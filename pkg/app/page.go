@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
@@ -119,7 +120,11 @@ func (a *App) command(ctx context.Context, c web.Command) ([]string, error) {
 		a.publisher.Return()
 		return []string{"Everything is published again."}, nil
 	case "check", "register", "remove", "test":
-		return a.Hooks(ctx, c.Name, c.Source, nil)
+		what, name, settings, err := understood(append([]string{c.Name, c.Source}, strings.Fields(c.Payload)...))
+		if err != nil {
+			return nil, err
+		}
+		return a.Hooks(ctx, what, name, settings)
 	case "enrol":
 		until, err := a.Enrol()
 		if err != nil {
@@ -166,7 +171,7 @@ func (a *App) actions(s source) (list []web.Action) {
 		action web.Action
 	}{
 		{r.check, web.Action{Label: "Check", Tip: "Sees whether ours is registered at " + s.title + " as it should be", Name: "check", Hook: true}},
-		{r.register, web.Action{Label: "Register or repair", Tip: "Registers our webhook at " + s.title + ", once, and mends what is there", Name: "register", Hook: true}},
+		{r.register, web.Action{Label: "Register or repair", Tip: "Registers our webhook at " + s.title + ", once, and mends what is there", Name: "register", Takes: settingsOf(r), Hook: true}},
 		{r.test, web.Action{Label: "Test", Tip: "Makes " + s.title + " send a test webhook, and waits for it", Name: "test", Hook: true}},
 		{r.remove, web.Action{Label: "Remove", Tip: "Take our webhook away at " + s.title + "?", Name: "remove", Hook: true, Danger: true}},
 	} {
@@ -175,4 +180,13 @@ func (a *App) actions(s source) (list []web.Action) {
 		}
 	}
 	return list
+}
+
+// settingsOf shows how the settings that register takes are written.
+func settingsOf(r *registrar) string {
+	var list []string
+	for _, key := range r.takes {
+		list = append(list, key+"=…")
+	}
+	return strings.Join(list, " ")
 }

@@ -58,11 +58,31 @@ func TestCommandsOfThePage(t *testing.T) {
 		{web.Command{Source: "capacitor", Name: "refresh"}, "not on"},
 		{web.Command{Source: "nobody", Name: "start"}, "not on"},
 		{web.Command{Source: "equiwatt", Name: "register"}, "set up in its app"},
+		{web.Command{Source: "equiwatt", Name: "check", Payload: "limit=1"}, "too much"},
 		{web.Command{Source: "powerresponse", Name: "enrol"}, "off"},
 	} {
 		_, err := a.command(t.Context(), tt.command)
 		if (err == nil) != (tt.problem == "") || err != nil && !strings.Contains(err.Error(), tt.problem) {
 			t.Errorf("%+v: %v, want %q", tt.command, err, tt.problem)
 		}
+	}
+}
+
+// What a vendor needs to be told to register a webhook can be written on the page.
+func TestThePageRegistersWithSettings(t *testing.T) {
+	c := &clerk{}
+	a := office(t, c, nil)
+	said, err := a.command(t.Context(), web.Command{Source: "capacitor", Name: "register", Payload: " device=a1b2 limit=2000 "})
+	if err != nil || len(said) == 0 || len(c.seen) == 0 || c.seen[0].Settings["device"] != "a1b2" || c.seen[0].Settings["limit"] != "2000" {
+		t.Errorf("%q, %v, told %+v", said, err, c.seen)
+	}
+	takes := map[string]string{}
+	for _, s := range a.table {
+		for _, action := range a.actions(s) {
+			takes[action.Name] += action.Takes
+		}
+	}
+	if takes["register"] != "device=… limit=…" || takes["check"] != "" || takes["remove"] != "" {
+		t.Errorf("%q", takes)
 	}
 }

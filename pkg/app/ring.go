@@ -93,5 +93,6 @@ func (l logged) line() web.Line {
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
 		w.Text += fmt.Sprintf(" %s=%v", key, fields[key])
 	}
+	w.Text = oneLine(w.Text)
 	return w
 }

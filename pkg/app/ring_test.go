@@ -43,6 +43,20 @@ func TestRing(t *testing.T) {
 	}
 }
 
+// What a vendor says is one line of the log, whatever is in it.
+func TestNobodyForgesALine(t *testing.T) {
+	var r ring
+	var console strings.Builder
+	log := newLog(&console, Config{LogFormat: "console"}, &r)
+	log.Info().Str("source", "app").Str("id", "a\nb").Msg("hooks list: a\n12:00:00 ERR app forged\x1b[2J")
+	if text := strings.TrimSuffix(console.String(), "\n"); strings.ContainsAny(text, "\n\x1b") || !strings.Contains(text, "hooks list: a 12:00:00 ERR app forged [2J") {
+		t.Errorf("%q", text)
+	}
+	if got := r.newest("")[0].Text; got != "hooks list: a 12:00:00 ERR app forged [2J id=a b" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestRingKeepsTheNewest(t *testing.T) {
 	var r ring
 	log := newLog(io.Discard, Config{LogFormat: "json"}, &r)

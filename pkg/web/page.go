@@ -60,6 +60,7 @@ type Action struct {
 	Tip     string // what it does, one sentence
 	Name    string // e.g. "refresh"
 	Payload string //
+	Takes   string // what may be written instead of Payload, e.g. "limit=…"; empty: nothing
 	Danger  bool   // it takes something away, so it is asked about first
 	Hook    bool   // it is about the vendor's webhook, so it is folded away with the others
 }

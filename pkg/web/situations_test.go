@@ -118,7 +118,7 @@ func resting(t testing.TB) map[string]Page {
 		}),
 		"rotated": with(func(p *Page, e *state.Equivents) {
 			p.Rotation = &Rotation{Until: noon.Add(6 * 24 * time.Hour), Uses: []Use{{"Equiwatt", 2}, {"Ecomon", 1}}, Last: ago(time.Hour)}
-			p.Sources[0].Actions = []Action{{Label: "Ask now", Tip: "Asks Equiwatt's cloud.", Name: "refresh"}, {Label: "Remove the webhook", Tip: "Take the webhook away?", Name: "remove", Payload: "x", Danger: true, Hook: true}}
+			p.Sources[0].Actions = []Action{{Label: "Ask now", Tip: "Asks Equiwatt's cloud.", Name: "refresh"}, {Label: "Register the webhook", Tip: "Registers ours.", Name: "register", Takes: "device=… limit=…", Hook: true}, {Label: "Remove the webhook", Tip: "Take the webhook away?", Name: "remove", Payload: "x", Danger: true, Hook: true}}
 		}),
 		"pending": with(func(p *Page, e *state.Equivents) {
 			p.Sources[0].LastHook = ago(12 * time.Second)
