@@ -20,6 +20,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/rs/zerolog"
+	"golang.org/x/net/netutil"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
 	"github.com/grid2mqtt/grid2mqtt/pkg/homeassistant"
@@ -339,6 +340,7 @@ func (a *App) newPoller(ctx context.Context, s source) *intake.Poller {
 // comes in, what is in is said, "offline" is said, the journal is closed.
 func (a *App) run(ctx context.Context, hooks, page net.Listener) {
 	door := newServer(a.door, a.logger("hooks"))
+	door.MaxHeaderBytes = intake.MaxHeader
 	a.web.Loopback = a.host.Allowed == nil && loopback(page.Addr())
 	window := newServer(a.web.Handler(), a.logger("web"))
 	a.say(hooks, page)
@@ -352,7 +354,7 @@ func (a *App) run(ctx context.Context, hooks, page net.Listener) {
 	}
 	speakers.Go(func() { a.publisher.Run(inner) })
 	speakers.Go(func() { a.watch(inner) })
-	speakers.Go(func() { _ = door.Serve(hooks) }) // both end with Close
+	speakers.Go(func() { _ = door.Serve(netutil.LimitListener(hooks, intake.Callers)) }) // both end with Close
 	speakers.Go(func() { _ = window.Serve(page) })
 
 	<-ctx.Done()

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/homeassistant"
+	"github.com/grid2mqtt/grid2mqtt/pkg/intake"
 )
 
 // notes collects what is written, by many at a time.
@@ -321,4 +323,60 @@ func TestTheHostsBrokerIsAskedAnewWhenItRefuses(t *testing.T) {
 		t.Error(err)
 	}
 	eventually(t, "offline", func() bool { return all.last("grid2mqtt/status") == "offline" })
+}
+
+// Strangers can fill the door, but not the memory behind it.
+func TestSoManyCallersAtATime(t *testing.T) {
+	addrs := make(chan string, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- Run(ctx, map[string]string{"HOOK_ADDR": "127.0.0.1:0", "WEB_ADDR": "127.0.0.1:0", "DATA_DIR": t.TempDir()}, io.Discard, Host{Ready: func(hooks, _ string) { addrs <- hooks }})
+	}()
+	addr := <-addrs
+	call := func() net.Conn {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	ask := func(c net.Conn) error {
+		if _, err := io.WriteString(c, "GET /nothing HTTP/1.1\r\nHost: home\r\n\r\n"); err != nil {
+			return err
+		}
+		r, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err == nil {
+			_, err = io.Copy(io.Discard, r.Body)
+		}
+		return err
+	}
+	inside := make([]net.Conn, intake.Callers)
+	for i := range inside {
+		inside[i] = call()
+		if err := ask(inside[i]); err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+	}
+	outside, let := call(), make(chan error, 1)
+	go func() { let <- ask(outside) }()
+	for range 100 { // others are answered meanwhile
+		if err := ask(inside[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case <-let:
+		t.Fatalf("caller %d was let in", intake.Callers+1)
+	default:
+	}
+	inside[1].Close()
+	if err := <-let; err != nil {
+		t.Error(err)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }

@@ -53,6 +53,14 @@ type Source struct {
 // Crowd is how many webhooks may wait for the disk at a time.
 const Crowd = 1024
 
+// Callers is how many connections may be open at a time, a Crowd's and as many
+// strangers': each costs some 16 KiB until its time is up, and its headers.
+const Callers = 2 * Crowd
+
+// MaxHeader is how many bytes of a request's line and headers are taken: those
+// of a webhook are under 2 KiB, also behind proxies.
+const MaxHeader = 16 << 10
+
 // held is how many bytes of bodies may be in memory at a time: a Crowd of
 // 64 KiB each, which is what most sources take.
 const held = Crowd * 64 << 10
