@@ -31,10 +31,12 @@ func TestACharge(t *testing.T) {
 	h.is(t, 10*m, "Charging charging plugged #7 12:03 4.2")
 	h.hear(measures(11*m, "7", 200)) // a register that went back
 	h.is(t, 11*m, "Charging charging plugged #7 12:03 4.2")
+	h.hear(measures(12*m, "7", 4000)) // … by a little
+	h.is(t, 12*m, "Charging charging plugged #7 12:03 4.2")
 	h.hear(ends(20*m, "7", 9000), changes(20*m, "Finishing"), changes(25*m, "Available"))
 	h.is(t, 25*m, "Available #7 12:03 8 Local")
 	h.hears(t, "charger_connected", "charger_boot", "connector_status_changed", "connector_status_changed", "transaction_started",
-		"connector_status_changed", "transaction_updated", "transaction_updated", "transaction_stopped", "connector_status_changed", "connector_status_changed")
+		"connector_status_changed", "transaction_updated", "transaction_updated", "transaction_updated", "transaction_stopped", "connector_status_changed", "connector_status_changed")
 	h.hear(changes(30*m, "Faulted"))
 	h.is(t, 30*m, "Faulted fault #7 12:03 8 Local")
 	h.hear(begins(40*m, "8", 0))
@@ -56,6 +58,7 @@ func TestWhatWasNotMeasured(t *testing.T) {
 		"nothing at all was used":   {[]event.Event{begins(0, "7", 1000), ends(m, "7", 1000)}, "0"},
 		"nothing by its middle":     {[]event.Event{begins(0, "7", 1000), measures(m, "7", 1000), untold(2 * m)}, "0"},
 		"some by its middle":        {[]event.Event{begins(0, "7", 1000), measures(m, "7", 3000), untold(2 * m)}, "2"},
+		"its middle in disorder":    {[]event.Event{begins(0, "7", 1000), measures(2*m, "7", 3000), measures(m, "7", 2000), untold(3 * m)}, "2"},
 		"its end comes twice":       {[]event.Event{begins(0, "7", 1000), untold(m), ends(2*m, "7", 3000)}, "2"},
 	} {
 		h := openGarage()

@@ -42,6 +42,7 @@ type Client struct {
 
 // Choice is which generation of the vendor's documents holds.
 type Choice struct {
+	Of    string `json:"of,omitempty"`    // the Client's URL of which it was found
 	URL   string `json:"url,omitempty"`   // where the API is; empty: not known yet
 	Start string `json:"start,omitempty"` // "w" or "p": how a charge is started; empty: not known yet
 }
@@ -80,12 +81,19 @@ func (c *Client) rest() *rest.Client {
 	}
 }
 
-func (c *Client) base() string {
-	own := strings.TrimRight(c.URL, "/")
-	if slices.Contains(c.Other, c.Choice.URL) {
-		return c.Choice.URL
+// choice is what an earlier contact found of this URL.
+func (c *Client) choice() Choice {
+	if own := strings.TrimRight(c.URL, "/"); c.Choice.Of != own {
+		return Choice{Of: own}
 	}
-	return own
+	return c.Choice
+}
+
+func (c *Client) base() string {
+	if known := c.choice(); slices.Contains(c.Other, known.URL) {
+		return known.URL
+	}
+	return strings.TrimRight(c.URL, "/")
 }
 
 // call makes one call and returns a good answer. The error is a
@@ -96,7 +104,7 @@ func (c *Client) call(ctx context.Context, method, path string, body any) (rest.
 		text, _ = json.Marshal(body) // texts and numbers only: cannot fail
 	}
 	a, err := c.send(ctx, method, c.base()+path, text)
-	if c.Choice.URL == "" && method == http.MethodGet && elsewhere(a, err) {
+	if c.choice().URL == "" && method == http.MethodGet && elsewhere(a, err) {
 		if c.probe(ctx) {
 			a, err = c.send(ctx, method, c.base()+path, text)
 		}
@@ -154,7 +162,7 @@ func (c *Client) probe(ctx context.Context) bool {
 // found notes where the API answers. How a charge is started there is another
 // matter than elsewhere.
 func (c *Client) found(url string) {
-	now := c.Choice
+	now := c.choice()
 	if now.URL != "" && now.URL != url {
 		now.Start = ""
 	}
@@ -320,19 +328,28 @@ func (c *Client) Start(ctx context.Context, charger string, connector int) error
 		_, err := c.call(ctx, http.MethodPost, "/chargers/"+url.PathEscape(charger)+"/remote-start", map[string]any{"connectorId": connector, "idTag": tag})
 		return err
 	}
-	if c.Choice.Start == "p" {
+	starts := func(how string) {
+		now := c.choice()
+		now.Start = how
+		c.choose(now)
+	}
+	known := c.choice().Start
+	if known == "p" {
 		return older()
 	}
 	err := newer()
-	if c.Choice.Start == "" && notThere(err) {
-		if again := older(); !notThere(again) {
-			c.choose(Choice{URL: c.Choice.URL, Start: "p"})
-			return again
+	if known == "" && notThere(err) {
+		again := older()
+		switch {
+		case again == nil || errors.Is(again, ErrOffline):
+			starts("p")
+		case notThere(again):
+			return err
 		}
-		return err
+		return again
 	}
 	if err == nil {
-		c.choose(Choice{URL: c.Choice.URL, Start: "w"})
+		starts("w")
 	}
 	return err
 }

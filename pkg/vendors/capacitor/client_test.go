@@ -77,7 +77,7 @@ func TestAnswers(t *testing.T) {
 			return 200, sample(t, "charger_detail")
 		case path == "/api/v1/transactions/12345":
 			return 200, sample(t, "transaction_detail")
-		case path == "/api/v1/transactions?chargeBoxId=CHARGER-001&limit=50":
+		case strings.HasPrefix(path, "/api/v1/transactions?chargeBoxId=CHARGER-00"): // as if the query were not known
 			return 200, sample(t, "assumed_transactions_list")
 		}
 		return 404, sample(t, "error_not_found")
@@ -100,12 +100,15 @@ func TestAnswers(t *testing.T) {
 	if err != nil || !tx.Over() || tx.Running() || *tx.MeterStop != 15000 || tx.Reason != "Local" || tx.Stop.IsZero() {
 		t.Errorf("%+v %v", tx, err)
 	}
+	if others, _, err := c.Transactions(t.Context(), "CHARGER-002"); err != nil || len(others) > 0 {
+		t.Errorf("another charger's transactions: %+v %v", others, err)
+	}
 	all, _, err := c.Transactions(t.Context(), "CHARGER-001")
 	if err != nil || len(all) != 1 || all[0].ID != "12345" {
 		t.Errorf("%+v %v", all, err)
 	}
-	if _, _, err := c.Charger(t.Context(), "A B/C"); !errors.Is(err, ErrUnknown) || !strings.Contains(v.calls()[4], "/A%20B%2FC") {
-		t.Errorf("%v after %v", err, v.calls()[4])
+	if _, _, err := c.Charger(t.Context(), "A B/C"); !errors.Is(err, ErrUnknown) || !strings.Contains(v.calls()[5], "/A%20B%2FC") {
+		t.Errorf("%v after %v", err, v.calls()[5])
 	}
 	for _, k := range v.keys {
 		if k != key {
@@ -210,7 +213,7 @@ func TestResets(t *testing.T) {
 	midnight := time.Date(2026, 2, 7, 0, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{
 		"60": arrival.Add(time.Minute), strconv.FormatInt(midnight.Unix(), 10): midnight,
-		"": midnight, "0": midnight, "-1": midnight, "soon": midnight, "999999999": midnight, "1770000000": midnight, "9999999999999": midnight,
+		"": midnight, "0": midnight, "-1": midnight, "soon": midnight, "999999999": midnight, "1770000000": midnight, strconv.FormatInt(arrival.Unix()+90, 10): arrival.Truncate(time.Second).Add(90 * time.Second), "9999999999999": midnight,
 	} {
 		if got := reset(text, arrival); !got.Equal(want) {
 			t.Errorf("%q is %v, want %v", text, got, want)
@@ -234,7 +237,7 @@ func TestElsewhere(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if want := (Choice{URL: there.URL}); len(chosen) != 1 || chosen[0] != want {
+		if want := (Choice{Of: first.URL + "/api/v1", URL: there.URL}); len(chosen) != 1 || chosen[0] != want {
 			t.Errorf("%s: chosen %+v", name, chosen)
 		}
 		again := first.client()
@@ -242,6 +245,17 @@ func TestElsewhere(t *testing.T) {
 		if _, _, err := again.Chargers(t.Context()); err != nil {
 			t.Errorf("%s, remembered: %v", name, err)
 		}
+		set := there.client() // the household's own choice
+		set.URL, set.Other, set.Choice = there.URL, []string{first.URL + "/api/v1"}, Choice{Of: first.URL + "/api/v1", URL: first.URL + "/api/v1"}
+		if _, _, err := set.Chargers(t.Context()); err != nil {
+			t.Errorf("%s, and another is set: %v", name, err)
+		}
+	}
+	known := gone.client()
+	known.Other, known.Choice = []string{there.URL}, Choice{Of: gone.URL + "/api/v1", URL: gone.URL + "/api/v1"}
+	calls := len(there.calls())
+	if _, _, err := known.Chargers(t.Context()); err == nil || len(there.calls()) != calls {
+		t.Errorf("what has answered once is looked for elsewhere: %v", err)
 	}
 	c := there.client()
 	c.Choice = Choice{URL: "https://an.earlier.setting"}
@@ -290,6 +304,12 @@ func TestStartInBothGenerations(t *testing.T) {
 		}
 		if strings.Join(paths, " ") != strings.Join(c.calls, " ") {
 			t.Errorf("%s: asked %v", name, paths)
+		}
+	}
+	bad := serve(t, func(_, path string) (int, string) { return map[string]int{newer: 404, older: 500}[path], "<html>" })
+	for client := bad.client(); len(bad.calls()) < 4; { // each time both, for none of them did anything
+		if err := client.Start(t.Context(), "BOX 1", 2); err == nil || client.Choice.Start != "" {
+			t.Fatalf("%v, remembered %+v", err, client.Choice)
 		}
 	}
 	off := serve(t, func(string, string) (int, string) { return 503, sample(t, "error_not_connected") })
