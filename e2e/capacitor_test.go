@@ -179,6 +179,7 @@ func TestCapacitorSaysWhyNot(t *testing.T) {
 	h.charger(t, 0, func(c chargerState) bool { return is(c.Online, "OFF") })
 	h.quota(t, 0, func(q quota) bool { return q.Problem != nil && strings.Contains(*q.Problem, "not connected") })
 
+	must(t, h.app.Restart(limit(t, soon))) // which generation answers is remembered
 	h.vendor.Prompt(true)
 	h.vendor.Connect("BOX-1")
 	h.presses(t, "start")

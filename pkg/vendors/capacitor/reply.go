@@ -63,6 +63,7 @@ func (c *Client) Ask(ctx context.Context, q Question) (r Reply, err error) {
 		switch {
 		case errors.Is(err, ErrUnknown):
 			r.lost = q.ID
+		case errors.Is(err, ErrOffline): // whose it is is not said
 		case err != nil:
 			return Reply{}, err
 		default:
@@ -71,10 +72,16 @@ func (c *Client) Ask(ctx context.Context, q Question) (r Reply, err error) {
 		return r, nil
 	case AskTransactions:
 		list, a, err := c.Transactions(ctx, q.ID)
-		if err != nil {
-			return r, err
+		r.Body, r.Date = a.Body, a.Date
+		switch {
+		case errors.Is(err, ErrOffline):
+			r.offline = q.ID
+		case errors.Is(err, ErrUnknown): // of what, is not said
+		case err != nil:
+			return Reply{}, err
+		default:
+			r.transactions = newest(list)
 		}
-		r.Body, r.Date, r.transactions = a.Body, a.Date, newest(list)
 		return r, nil
 	}
 	return r, errors.New("capacitor: nobody knows the question " + q.Kind)
