@@ -222,12 +222,16 @@ func (c *Client) refuse(a rest.Answer) error {
 	return r
 }
 
+const (
+	page  = 50  // chargers of one call
+	pages = 100 // are read of a list, so that one that never ends does
+)
+
 // Chargers asks for all chargers, fifty a call
 // (https://portal.capacitor.live/docs/chargers). Their connectors are not in it.
 func (c *Client) Chargers(ctx context.Context) (list []Charger, answers []rest.Answer, err error) {
-	const page, most = 50, 100 // pages
 	seen := map[string]bool{}
-	for n := range most {
+	for n := range pages {
 		a, err := c.call(ctx, http.MethodGet, "/chargers?limit="+strconv.Itoa(page)+"&offset="+strconv.Itoa(n*page), nil)
 		if err != nil {
 			return nil, nil, err

@@ -57,7 +57,8 @@ const (
 // uses it up.
 func Next(k Known, last, now time.Time) (Question, time.Time) {
 	left, until := k.Quota.left(now)
-	if left <= reserve {
+	calls := min(max(1, (k.Chargers+page-1)/page), pages) // that the list takes
+	if left < reserve+calls {
 		if k.Quota.Reset.After(now) {
 			return Question{Kind: AskChargers}, k.Quota.Reset
 		}
@@ -68,7 +69,7 @@ func Next(k Known, last, now time.Time) (Question, time.Time) {
 	if k.Quota.Limit <= small {
 		pace = max(share, rare)
 	}
-	list, every := k.Listed, pace
+	list, every := k.Listed, max(pace, share*time.Duration(calls))
 	if !k.Hooked && k.Chargers > 0 { // the list says nothing of connectors, so the chargers themselves are asked
 		every = max(pace*time.Duration(k.Chargers+1), 3*time.Hour)
 	}

@@ -36,6 +36,9 @@ func TestNext(t *testing.T) {
 		"no hooks, nothing known": {Known{Quota: free, Listed: noon}, noon, AskChargers, 30 * time.Minute},
 		"no hooks":                {Known{Quota: free, Listed: noon, Chargers: 1}, noon, AskChargers, 3 * time.Hour},
 
+		"many pages":              {Known{Quota: Quota{1000, 505, midnight}, Listed: noon, Hooked: true, Chargers: 1000}, noon, AskChargers, 12 * time.Hour * 20 / 495},
+		"many pages, little left": {Known{Quota: Quota{1000, 29, midnight}, Listed: noon, Hooked: true, Chargers: 1000}, noon, AskChargers, 12 * time.Hour},
+
 		"in doubt":                   {Known{Quota: starter, Listed: noon, Hooked: true, Doubt: doubt(noon.Add(-time.Hour), false)}, noon, AskTransaction, 2 * time.Second},
 		"in doubt, little is left":   {Known{Quota: Quota{1000, 100, midnight}, Listed: noon, Hooked: true, Doubt: doubt(noon.Add(-time.Hour), false)}, noon, AskTransaction, 2 * time.Minute},
 		"in doubt later":             {Known{Quota: starter, Listed: noon, Hooked: true, Doubt: doubt(noon.Add(time.Minute), false)}, noon, AskTransaction, time.Minute},
@@ -60,33 +63,37 @@ func TestNext(t *testing.T) {
 }
 
 // TestADay plays days of calls: never is the reserve touched by the plan,
-// however much is in doubt, and the whole day something is asked.
+// however much is in doubt and however long the list is, and the whole day
+// something is asked.
 func TestADay(t *testing.T) {
 	for _, limit := range []int{50, 100, 1000, 10_000} {
-		for name, doubtful := range map[string]bool{"calm": false, "nothing but doubts": true} {
-			k := Known{Quota: Quota{limit, limit, midnight}, Hooked: true}
-			last, now, calls, pause := time.Time{}, morning, 0, time.Duration(0)
-			for {
-				if doubtful {
-					k.Doubt = Doubt{Question: Question{AskCharger, "A"}, Since: now}
+		for _, chargers := range []int{1, limit} {
+			for name, doubtful := range map[string]bool{"calm": false, "nothing but doubts": true} {
+				k := Known{Quota: Quota{limit, limit, midnight}, Hooked: true, Chargers: chargers}
+				last, now, calls, pause := time.Time{}, morning, 0, time.Duration(0)
+				for {
+					if doubtful {
+						k.Doubt = Doubt{Question: Question{AskCharger, "A"}, Since: now}
+					}
+					q, at := Next(k, last, now)
+					if !at.Before(midnight) {
+						break
+					}
+					if at.Before(now) {
+						at = now
+					}
+					cost := 1
+					if q.Kind == AskChargers {
+						k.Listed, cost = at, min((chargers+page-1)/page, pages)
+					}
+					pause = max(pause, at.Sub(now))
+					last, now = at, at
+					calls += cost
+					k.Quota.Remaining -= cost
 				}
-				q, at := Next(k, last, now)
-				if !at.Before(midnight) {
-					break
+				if k.Quota.Remaining < reserve || calls < 24*2-10-2 || pause > 4*time.Hour {
+					t.Errorf("%d a day, %d chargers, %s: %d calls, %d left, once %v apart", limit, chargers, name, calls, k.Quota.Remaining, pause)
 				}
-				if at.Before(now) {
-					at = now
-				}
-				if q.Kind == AskChargers {
-					k.Listed = at
-				}
-				pause = max(pause, at.Sub(now))
-				last, now = at, at
-				calls++
-				k.Quota.Remaining--
-			}
-			if k.Quota.Remaining < reserve || calls < 24*2-10-1 || pause > 4*time.Hour {
-				t.Errorf("%d a day, %s: %d calls, %d left, once %v apart", limit, name, calls, k.Quota.Remaining, pause)
 			}
 		}
 	}
