@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -180,6 +181,9 @@ func TestDemoTrigger(t *testing.T) {
 	must(t, r.app.Restart(limit(t, soon)))
 	r.polledSince(t, n)
 	r.only(t, 0, "unconfirmed")
+	if got := strings.Count(r.read(t, "deliveries?via=http"), "webhook · unconfirmed"); got != 1 {
+		t.Errorf("the page says it of %d webhooks, of a burst of three", got)
+	}
 	for _, m := range observer.Pick(r.air.Since(0), observer.On(stateTopic)) {
 		if isOn(parse[equivents](t, m)) {
 			t.Errorf("it switches: %s", m.Payload)

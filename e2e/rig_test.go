@@ -301,10 +301,16 @@ func (r *rig) command(t *testing.T, name, payload string) {
 	must(t, r.air.Publish(limit(t, soon), "grid2mqtt/equiwatt/set/"+name, payload, false))
 }
 
-// page is the text of the page.
+// page is the text of the first page.
 func (r *rig) page(t *testing.T) string {
 	t.Helper()
-	a, err := http.Get(r.app.Web + "/")
+	return r.read(t, "")
+}
+
+// read returns the text of a page.
+func (r *rig) read(t *testing.T, target string) string {
+	t.Helper()
+	a, err := http.Get(r.app.Web + "/" + target)
 	must(t, err)
 	defer a.Body.Close()
 	text, err := io.ReadAll(a.Body)

@@ -111,8 +111,18 @@ func TestAllStepsPass(t *testing.T) {
 		t.Fatal(status)
 	}
 	setup("ecomon_signature", `"Ecomon's last webhook came with a wrong signature, and was refused. Compare ECOMON_SECRET with the one at Ecomon."`)
+	card := func(health string) {
+		t.Helper()
+		eventually(t, "Ecomon's card", func() bool { return strings.Contains(get(t, page), "<h3>Ecomon <span class=\"chip "+health) })
+	}
+	card(`bad">broken</span></h3>
+<p>Ecomon&#39;s last webhook came with a wrong signature, and was refused. Compare ECOMON_SECRET with the one at Ecomon.`)
+	if got := get(t, page); !strings.Contains(got, `<li class="bad"><a href="setup"><strong>Set-up:</strong> Ecomon&#39;s signature is known: not yet</a>`) {
+		t.Error("the first page does not say what is broken:", got)
+	}
 	ecomonPost(t, hooks, ecomonSecret, ecomonAlert)
-	setup("ok", `"No webhook of Equiwatt has come yet. It is asked every 1m all the same. Give Equiwatt the hook URL that the page shows."`)
+	card(`good">quiet`)
+	setup("ok", `"No webhook of Equiwatt has come yet. It is asked every minute all the same. Give Equiwatt the hook URL that the page shows."`)
 	post(t, hooks, 0)
 	setup("ok", `null`)
 	for name, s := range looked(t, page) {

@@ -3,6 +3,7 @@ package app
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,8 +86,11 @@ func (a *App) hooked(s source) web.Step {
 	if last := a.heardAt(s.name); last.IsZero() {
 		step.State, step.Reason = web.Waiting, "No webhook of "+s.title+" has come yet."
 		step.Remedy = "Give " + s.title + " the hook URL that the page shows."
+		if s.registrar != nil && s.registrar.register != nil && a.config.PublicURL != "" {
+			step.Remedy = "Register it on the page, or with grid2mqtt hooks register " + s.name + "."
+		}
 		if s.poll != nil && s.poll.next == nil {
-			step.Reason += " It is asked every " + short(s.poll.interval) + " all the same."
+			step.Reason += " It is asked every " + spoken(s.poll.interval) + " all the same."
 		}
 	} else {
 		step.At = last
@@ -94,13 +98,15 @@ func (a *App) hooked(s source) web.Step {
 	return step
 }
 
-// short is a duration without its zeros.
-func short(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
+// spoken is a duration as one says it after "every".
+func spoken(d time.Duration) string {
+	switch {
+	case d == time.Minute:
+		return "minute"
+	case d%time.Minute == 0:
+		return strconv.Itoa(int(d/time.Minute)) + " minutes"
 	}
-	return text
+	return strconv.Itoa(int(d/time.Second)) + " seconds"
 }
 
 // heardAt returns when a source's last webhook came, as far as memory knows.

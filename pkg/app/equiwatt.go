@@ -17,7 +17,7 @@ func (c Config) equiwatt() source {
 		name: "equiwatt", title: "Equiwatt", on: on, missing: missing,
 		hooks:   intake.Source{Name: "equiwatt", Kinds: []string{"started", "ended"}, Limit: 64 << 10, Decode: equiwatt.Decode},
 		command: equiwattCommand, stage: func(v state.Source) *state.Device { return nil },
-		byHand: "Equiwatt's webhooks are set up in its app: API Integration, Webhook, Add a URL. The page shows both URLs.",
+		byHand: "Equiwatt's webhooks are set up in its app: API Integration, Webhook, Add a URL.",
 		// What is empty is not said. The names of the variables are shown in the vendor's app only.
 		template: "{\n  \"event_started\": \"\",\n  \"event_finished\": \"\",\n  \"duration\": \"\",\n  \"direction\": \"\"\n}",
 	}

@@ -249,9 +249,6 @@ func (a *App) say(hooks, page net.Listener) {
 	if len(a.sources) == 0 && len(a.half) == 0 { // of which each has said what it lacks
 		a.log.Warn().Str("source", "app").Msg("no source is on: set EQUIWATT_TOKEN to begin")
 	}
-	if a.config.MQTT.URL == "" && a.host.Broker == nil {
-		a.log.Warn().Str("source", "mqtt").Msg(homeassistant.ErrNoBroker.Error())
-	}
 }
 
 // newLog makes the log; also are those who get every line as JSON.

@@ -197,7 +197,7 @@ func (s source) errand(what string) (do errand, why string) {
 	r := s.registrar
 	if r == nil {
 		if s.byHand != "" {
-			return nil, s.byHand
+			return nil, s.byHand + " The page shows the URL."
 		}
 		return nil, s.title + " lets webhooks be set up by hand only: the page shows the URL."
 	}

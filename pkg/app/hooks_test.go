@@ -98,12 +98,12 @@ func TestHooksDoneAndDoneAgain(t *testing.T) {
 		{"check", "capacitor", "capacitor: asked", "capacitor: https://home.example/hook/capacitor/… is not registered"},
 		{"register", "capacitor", "capacitor: registered https://home.example/hook/capacitor/…", ""},
 		{"register", "capacitor", "capacitor: was registered already", ""},
-		{"check", "", "equiwatt: By hand, in the app.|capacitor: registered", ""},
+		{"check", "", "equiwatt: By hand, in the app. The page shows the URL.|capacitor: registered", ""},
 		{"list", "capacitor", "capacitor: 2 hooks: https://other.example/hook https://home.example/hook/capacitor/…", ""},
-		{"list", "equiwatt", "equiwatt: By hand, in the app.", ""},
-		{"register", "equiwatt", "", "equiwatt: By hand, in the app."},
-		{"remove", "", "equiwatt: By hand, in the app.|capacitor: removed", ""},
-		{"check", "", "equiwatt: By hand, in the app.|capacitor: asked", "is not registered"},
+		{"list", "equiwatt", "equiwatt: By hand, in the app. The page shows the URL.", ""},
+		{"register", "equiwatt", "", "equiwatt: By hand, in the app. The page shows the URL."},
+		{"remove", "", "equiwatt: By hand, in the app. The page shows the URL.|capacitor: removed", ""},
+		{"check", "", "equiwatt: By hand, in the app. The page shows the URL.|capacitor: asked", "is not registered"},
 		{"list", "openvolt", "", "openvolt: Openvolt is off: OPENVOLT_API_KEY is missing."},
 	} {
 		lines, err := a.Hooks(t.Context(), step.what, step.name, nil)

@@ -21,7 +21,7 @@ func (c Config) openvolt() source {
 	s := source{
 		name: "openvolt", title: "Openvolt", on: c.Openvolt.On(),
 		hooks:  intake.Source{Name: "openvolt", Limit: 1 << 20, Decode: openvolt.Decode},
-		byHand: "Openvolt's webhooks are set up in its dashboard, under Event Subscriptions. The page shows the URL.",
+		byHand: "Openvolt's webhooks are set up in its dashboard, under Event Subscriptions.",
 	}
 	client := c.Openvolt.Client()
 	if client == nil {

@@ -45,6 +45,7 @@ func (a *App) page(ctx context.Context) web.Page {
 		}
 	}
 	p.Deliveries, _ = a.journal.Deliveries(ctx, journal.Query{Limit: shownLast}) // its trouble is among the problems
+	a.doubt(p.Deliveries)
 	if len(a.sources) == 0 {
 		p.Steps = append(p.Steps, firstSource)
 	}
@@ -66,7 +67,7 @@ func (a *App) refusals() map[string]int {
 
 // shown is a source as the page shows it.
 func (a *App) shown(s source, v state.View) web.Source {
-	w := web.Source{Name: s.name, Title: s.title, On: s.on, Missing: s.missing}
+	w := web.Source{Name: s.name, Title: s.title, On: s.on, Missing: s.missing, Still: s.name == "openvolt"}
 	if !s.on {
 		return w
 	}
@@ -78,9 +79,11 @@ func (a *App) shown(s source, v state.View) web.Source {
 		w.Since = s.poll.since
 		s.poll.mu.Unlock()
 	}
-	switch {
+	switch proof, _ := a.signed(s); {
 	case l.Error != "":
 		w.Health, w.Reason = web.Broken, l.Error
+	case proof.State == web.Failed: // what it says does not get in, however well it answers
+		w.Health, w.Reason, w.Since = web.Broken, joined(proof.Reason, proof.Remedy), time.Time{}
 	case l.Up != nil && !*l.Up:
 		w.Health, w.Reason = web.Overdue, s.title+" has not answered for too long."
 	case l.Up != nil:

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 
+	"github.com/grid2mqtt/grid2mqtt/pkg/event"
 	"github.com/grid2mqtt/grid2mqtt/pkg/journal"
+	"github.com/grid2mqtt/grid2mqtt/pkg/state"
 	"github.com/grid2mqtt/grid2mqtt/pkg/web"
 )
 
@@ -25,6 +27,7 @@ func (a *App) list(ctx context.Context, f web.Filter) (web.List, error) {
 		Before: f.Before, After: f.After, Limit: pageOf + 1, Source: f.Source, Verdict: f.Verdict, Via: f.Via,
 		Since: f.Since, Until: f.Until, Text: f.Text,
 	})
+	a.doubt(found)
 	more := len(found) > pageOf
 	switch {
 	case f.After > 0 && more:
@@ -36,6 +39,16 @@ func (a *App) list(ctx context.Context, f web.Filter) (web.List, error) {
 		return web.List{Deliveries: found, Newer: more, Older: true}, err
 	}
 	return web.List{Deliveries: found, Newer: f.Before > 0, Older: more}, err
+}
+
+// doubt marks the webhooks of which it was said that the API did not confirm them.
+func (a *App) doubt(list []event.Delivery) {
+	for i, d := range list {
+		if d.Source == "equiwatt" && d.Kind == "started" && (d.Via == event.ViaHTTP || d.Via == event.ViaMQTT) {
+			said, _ := a.journal.Moment(state.UnconfirmedID(d.Received)) // an error: not known
+			list[i].Unconfirmed = said != journal.None
+		}
+	}
 }
 
 func (a *App) kept(ctx context.Context) ([]web.Count, error) {
@@ -52,7 +65,9 @@ func (a *App) opened(ctx context.Context, id int64) (web.Opened, error) {
 	if errors.Is(err, journal.ErrNoDelivery) {
 		return web.Opened{}, errGone
 	}
-	o := web.Opened{Delivery: d, Events: events, Replayable: a.decoder(d) != nil}
+	one := []event.Delivery{d}
+	a.doubt(one)
+	o := web.Opened{Delivery: one[0], Events: events, Replayable: a.decoder(d) != nil}
 	o.Body, o.Query = []byte(a.scrub(string(veiled(d.Body)))), a.scrub(veiledQuery(d.Query))
 	if err == nil && len(events) > 0 {
 		o.Said, err = a.journal.Tellings(ctx, events[0].Seq, events[len(events)-1].Seq)

@@ -177,6 +177,8 @@ type Delivery struct {
 	Size   int       // bytes of the body, of which a list holds the beginning only
 	News   int       // how many of its events were new
 	Spoken time.Time // when the broker had what they changed; zero: not yet, nothing, or not known
+
+	Unconfirmed bool // it was said that the vendor's API did not show what this told
 }
 
 // Telling is how far the saying of one moment got.

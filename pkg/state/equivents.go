@@ -273,10 +273,14 @@ func (q *equivents) hintStart(e event.Event) {
 		}
 	}
 	q.starts = append(q.starts, &burst{
-		id: "equiwatt-" + instant(e.Seen) + "-unconfirmed", first: e.Seen, last: e.Seen,
+		id: UnconfirmedID(e.Seen), first: e.Seen, last: e.Seen,
 		start: e.Window.Start, direction: e.Window.Direction,
 	})
 }
+
+// UnconfirmedID is the id of the moment that says that the API did not confirm
+// the webhooks of which the first was seen at that instant.
+func UnconfirmedID(seen time.Time) string { return "equiwatt-" + instant(seen) + "-unconfirmed" }
 
 func (q *equivents) hintEnd(e event.Event) {
 	if q.ends.agreed || q.ends.first.IsZero() || !e.Seen.Before(q.ends.last.Add(patience)) {

@@ -12,6 +12,7 @@ type clock struct{ now time.Time }
 type instant struct {
 	t   time.Time // in the household's zone
 	now time.Time // likewise
+	on  time.Time // the day that stands above and goes without saying; zero: today, and its neighbours have names
 }
 
 // at returns nil for the zero time.
@@ -61,10 +62,13 @@ func (i instant) Due() string {
 func (i instant) Milli() int64 { return i.t.UnixMilli() }
 
 func (i instant) day() string {
+	if !i.on.IsZero() && i.t.Format(dayForm) == i.on.Format(dayForm) {
+		return ""
+	}
 	y, m, d := i.now.Date()
 	midnight := func(offset int) time.Time { return time.Date(y, m, d+offset, 0, 0, 0, 0, i.now.Location()) }
 	switch {
-	case i.t.Before(midnight(-1)) || !i.t.Before(midnight(2)):
+	case !i.on.IsZero() || i.t.Before(midnight(-1)) || !i.t.Before(midnight(2)):
 		if i.t.Year() == y {
 			return i.t.Format("Mon 2 Jan ")
 		}

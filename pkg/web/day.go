@@ -47,6 +47,10 @@ func (s *Server) day(ctx context.Context, p Page, q url.Values) sheet {
 		for _, sp := range f.clock.sorted(s.Spans(ctx, from, to), titles(p)) {
 			if sp.touches(from, to) {
 				sp.ID = len(m.Spans) + 1
+				sp.Start.on = from
+				if sp.End != nil {
+					sp.End.on = from
+				}
 				m.Spans = append(m.Spans, *sp)
 			}
 		}
@@ -163,7 +167,7 @@ func (c clock) ticks(d *drawn, day column, bottom float64) {
 		}
 		if _, offset := t.Zone(); offset != before && t.Before(day.to) {
 			before = offset
-			name, class = t.Format("15 MST"), "major"
+			name, class = t.Format("15 MST"), "major change"
 		}
 		if t.Equal(day.to) {
 			name, class = "24", "major end"

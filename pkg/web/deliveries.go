@@ -33,6 +33,9 @@ func (c clock) row(d event.Delivery, titles map[string]string) row {
 		Size: size(max(d.Size, len(d.Body))), Replays: d.Replays, Changed: changed(d),
 	}
 	r.Verdict, r.Tone, r.Meaning = verdict(d.Verdict)
+	if d.Unconfirmed {
+		r.Meaning = r.Source + "'s cloud did not show it within two minutes. Until it does, this switches nothing."
+	}
 	if !d.Spoken.IsZero() && !d.Spoken.Before(d.Received) {
 		r.Spoken = precisely(d.Spoken.Sub(d.Received))
 	}
@@ -41,6 +44,8 @@ func (c clock) row(d event.Delivery, titles map[string]string) row {
 
 func changed(d event.Delivery) string {
 	switch {
+	case d.Unconfirmed:
+		return "unconfirmed"
 	case d.News > 1:
 		return strconv.Itoa(d.News) + " new events"
 	case d.News == 1:

@@ -190,7 +190,7 @@ func TestAStreamThatBrokeGoesOnWhereItWas(t *testing.T) {
 }
 
 func TestEveryPageRenewsItself(t *testing.T) {
-	for target, renewed := range map[string]string{"/": "now", "/setup": "checks", "/log?level=warn": "lines", "/day?on=2026-11-20": "dayview", "/deliveries": "fresh"} {
+	for target, renewed := range map[string]string{"/": "now", "/setup": "checks", "/log?level=warn": "lines", "/day?on=2026-11-21": "dayview", "/deliveries": "fresh"} {
 		c, url := change(t)
 		at := streamOf(t, url, target)
 		c.mu.Lock()

@@ -29,7 +29,8 @@ type overview struct {
 	Timeline  template.HTML
 	Newest    []span
 	Sources   []source
-	Off       string // the titles of the sources that are not set up
+	Setup     *standing // nil: nobody looks
+	Off       string    // the titles of the sources that are not set up
 	Latest    []row
 	Refused   []refusal
 	hooks
@@ -41,7 +42,7 @@ func (s *Server) overview(ctx context.Context, p Page, q url.Values) sheet {
 	f.Here = "overview"
 	m := &overview{
 		frame: f, Problems: problems(p), Steps: sentences(p.Steps), Equiwatt: f.clock.equivents(p),
-		Rehearsal: f.clock.rehearsal(p.Rehearsal), Refused: refusals(p), hooks: f.clock.hooks(p),
+		Rehearsal: f.clock.rehearsal(p.Rehearsal), Setup: s.standing(ctx), Refused: refusals(p), hooks: f.clock.hooks(p),
 	}
 	going := f.clock.around(p)
 	m.Headline, m.Tone = going.headline(p)
@@ -186,7 +187,7 @@ type rehearsal struct {
 type stage struct {
 	Title, Note string
 	Took        string // from the beginning on; empty: not yet
-	Next        bool   // this is the one waited for
+	Next        bool   // this is the one waited for, while the rehearsal runs
 }
 
 func (c clock) rehearsal(r *Rehearsal) *rehearsal {
@@ -197,7 +198,7 @@ func (c clock) rehearsal(r *Rehearsal) *rehearsal {
 	for _, s := range r.Stages {
 		st := stage{Title: printable(s.Title), Note: printable(s.Note)}
 		if s.At.IsZero() {
-			st.Next, m.Done = m.Done, false
+			st.Next, m.Done = m.Done && r.Running, false
 		} else {
 			st.Took = precisely(s.At.Sub(r.Began))
 		}

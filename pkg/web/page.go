@@ -42,6 +42,7 @@ type Source struct {
 	Title   string // for people
 	On      bool   //
 	Missing string // half configured: one sentence that names what is missing; else empty
+	Still   bool   // it measures all the time: nothing of it ever begins or ends
 
 	Health string    // one of the healths above; empty: not known yet
 	Reason string    // one sentence, or empty

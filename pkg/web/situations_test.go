@@ -56,7 +56,7 @@ func arrived() []event.Delivery {
 			News: 2, Spoken: ago(50*time.Minute - 21*time.Millisecond), Body: []byte(`{"success":true,"msg":null,"data":{"current_event":null,"previous_events":[{"start_time":1795172620,"end_time":1795176206}]}}`)},
 		{ID: 911, Received: ago(51 * time.Minute), Source: "equiwatt", Kind: "ended", Via: event.ViaHTTP, Verdict: event.Duplicate, Header: map[string]string{"Content-Type": "application/json", "User-Agent": "Equiwatt/1.0"}, Query: "from=app&n=1", Body: []byte(`{"action":"End","event_finished":"2026-11-20T12:23:26+00:00"}`)},
 		{ID: 910, Received: ago(26 * time.Hour), Source: "equiwatt", Kind: "ended", Via: event.ViaMQTT, Verdict: event.Accepted, Body: []byte("It is over.\nThanks!")},
-		{ID: 909, Received: ago(27 * time.Hour), Source: "equiwatt", Kind: "started", Via: event.ViaHTTP, Verdict: event.Accepted},
+		{ID: 909, Received: ago(27 * time.Hour), Source: "equiwatt", Kind: "started", Via: event.ViaHTTP, Verdict: event.Accepted, News: 1, Unconfirmed: true},
 		{ID: 908, Received: ago(11 * 24 * time.Hour), Source: "equiwatt", Kind: "started", Via: event.ViaHTTP, Verdict: event.Unread, Body: []byte("\x00\x01\xff\xfe grid")},
 		{ID: 907, Received: ago(400 * 24 * time.Hour), Source: "equiwatt", Kind: "rehearse", Via: event.ViaCommand, Verdict: event.Accepted, Body: []byte("5")},
 	}

@@ -11,8 +11,7 @@ import (
 type setup struct {
 	*frame
 	Checks   []step
-	Verdict  string // in one line
-	Tone     string
+	Standing standing
 	Steps    []string
 	Sources  []source
 	Bundle   bool
@@ -27,18 +26,43 @@ type step struct {
 	First                              bool // the first that is broken
 }
 
+// standing is how far the set-up is.
+type standing struct{ Words, Tone string }
+
+func standingOf(checks []Step) standing {
+	if s, broken := FirstFailed(checks); broken {
+		return standing{printable(s.Title) + ": not yet", "bad"}
+	}
+	for _, s := range checks {
+		if s.State == Waiting {
+			return standing{printable(s.Title) + ": not seen yet", "calm"}
+		}
+	}
+	return standing{"All is set up", "good"}
+}
+
+// standing returns nil where nobody looks.
+func (s *Server) standing(ctx context.Context) *standing {
+	if s.Checks == nil {
+		return nil
+	}
+	how := standingOf(s.Checks(ctx, false))
+	return &how
+}
+
 var marks = map[string]string{Passed: "✓", Failed: "✗", Waiting: "…", Skipped: "–"}
 
 // setup makes the page of setting up.
 func (s *Server) setup(ctx context.Context, p Page, q url.Values) sheet {
 	f := s.newFrame(p, q)
 	f.Here, f.Title = "setup", "Set-up"
-	m := &setup{frame: f, Steps: sentences(p.Steps), Bundle: s.Records.Bundle != nil, hooks: f.clock.hooks(p), Verdict: "All is set up", Tone: "good"}
+	m := &setup{frame: f, Steps: sentences(p.Steps), Bundle: s.Records.Bundle != nil, hooks: f.clock.hooks(p)}
 	m.Away, m.Presence = p.Away, presence(p.Away)
 	var checks []Step
 	if s.Checks != nil {
 		checks = s.Checks(ctx, false)
 	}
+	m.Standing = standingOf(checks)
 	broken := false
 	for _, c := range checks {
 		row := step{Title: printable(c.Title), State: c.State, Mark: marks[c.State], Reason: printable(c.Reason), Remedy: printable(c.Remedy), At: f.clock.at(c.At)}
@@ -47,9 +71,6 @@ func (s *Server) setup(ctx context.Context, p Page, q url.Values) sheet {
 			row.State, row.Mark = Skipped, marks[Skipped]
 		case c.State == Failed && !broken:
 			broken, row.First = true, true
-			m.Verdict, m.Tone = row.Title+": not yet", "bad"
-		case c.State == Waiting && m.Tone == "good":
-			m.Verdict, m.Tone = "Nothing is wrong, and not all has been seen yet", "calm"
 		}
 		m.Checks = append(m.Checks, row)
 	}

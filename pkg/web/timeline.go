@@ -73,7 +73,7 @@ func (c clock) timeline(list []*span, sources []Source) template.HTML {
 	for _, s := range sources {
 		if len(lanes[s.Name]) > 0 {
 			d.lane(s, columns, lanes[s.Name], height, grid.String())
-		} else if s.On {
+		} else if s.On && !s.Still {
 			quiet = append(quiet, printable(s.Title))
 		}
 	}
