@@ -35,9 +35,14 @@ func (a *App) newDoor() *intake.Hooks {
 	return h
 }
 
+// unread reports whether something could not be read.
+func unread(events []event.Event) bool {
+	return slices.ContainsFunc(events, func(e event.Event) bool { return e.Notice != nil && e.Notice.Code == event.Undecodable })
+}
+
 // record stores a webhook. The API is asked whether or not the disk took it.
 func (a *App) record(ctx context.Context, d event.Delivery, events []event.Event) error {
-	if slices.ContainsFunc(events, func(e event.Event) bool { return e.Notice != nil && e.Notice.Code == event.Undecodable }) {
+	if unread(events) {
 		d.Verdict = event.Unread
 	}
 	stored, err := a.append(ctx, d, events)

@@ -89,6 +89,9 @@ func (a *App) replay(ctx context.Context, d event.Delivery, fire bool, done *web
 		}
 	}
 	d.Replays, d.Received, d.Via, d.Verdict = d.ID, now, event.ViaReplay, ""
+	if unread(events) {
+		d.Verdict = event.Unread
+	}
 	stored, err := a.append(ctx, d, events)
 	switch {
 	case err != nil && ctx.Err() == nil && !errors.Is(err, journal.ErrNotStored):

@@ -172,7 +172,7 @@ func TestReplayOfWhatWasNotUnderstood(t *testing.T) {
 
 // A notice that is fired is a moment of its own; what else is known stays so.
 func TestFiring(t *testing.T) {
-	notice := event.Event{Source: "equiwatt", Key: "n", By: event.Webhook, At: noonAt, Seen: noonAt, Notice: &event.Notice{Code: "x"}}
+	notice := event.Event{Source: "equiwatt", Key: "n", By: event.Webhook, At: noonAt, Seen: noonAt, Notice: &event.Notice{Code: event.Undecodable}}
 	status := event.Event{Source: "equiwatt", Key: "s", By: event.Webhook, At: noonAt, Seen: noonAt, Status: &event.Status{State: "x"}}
 	var reads decoder
 	reads.set(func(event.Delivery) []event.Event { return []event.Event{notice, status} })
@@ -187,7 +187,7 @@ func TestFiring(t *testing.T) {
 		}
 	}
 	o, err := a.opened(t.Context(), 2)
-	if err != nil || len(o.Events) != 1 || o.Events[0].Quiet || o.Replays != 1 || o.Replayable {
+	if err != nil || len(o.Events) != 1 || o.Events[0].Quiet || o.Replays != 1 || o.Verdict != event.Unread || o.Replayable {
 		t.Errorf("%+v %v", o, err)
 	}
 }

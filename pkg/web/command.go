@@ -125,7 +125,7 @@ func (r Replayed) words() string {
 		text += fmt.Sprintf("%d of the events say something new, %d what is known", r.News, r.Same)
 	}
 	if r.Left > 0 {
-		text += fmt.Sprintf("; %d left as they are, for their source is off or they cannot be decoded anew", r.Left)
+		text += fmt.Sprintf("; %d left alone, of a source that is off or that cannot be decoded anew", r.Left)
 	}
 	return text + "."
 }

@@ -178,10 +178,10 @@ func TestReplay(t *testing.T) {
 
 func TestWordsOfAReplay(t *testing.T) {
 	for want, r := range map[string]Replayed{
-		"Nothing was decoded anew.":                                                                             {},
-		"1 decoded anew: it says what is known.":                                                                {Decoded: 1, Same: 3},
-		"2 decoded anew: 1 of the events say something new, 3 what is known.":                                   {Decoded: 2, News: 1, Same: 3},
-		"Nothing was decoded anew; 4 left as they are, for their source is off or they cannot be decoded anew.": {Left: 4},
+		"Nothing was decoded anew.":                                                                       {},
+		"1 decoded anew: it says what is known.":                                                          {Decoded: 1, Same: 3},
+		"2 decoded anew: 1 of the events say something new, 3 what is known.":                             {Decoded: 2, News: 1, Same: 3},
+		"Nothing was decoded anew; 4 left alone, of a source that is off or that cannot be decoded anew.": {Left: 4},
 	} {
 		if got := r.words(); got != want {
 			t.Errorf("%+v is told as %q, want %q", r, got, want)
