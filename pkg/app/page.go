@@ -100,12 +100,13 @@ func (a *App) lastHook(source string) time.Time {
 		return at.(time.Time)
 	}
 	var last time.Time
-	deliveries, _ := a.journal.Deliveries(context.Background(), journal.Query{Source: source, Limit: 50}) // none: not known
-	for _, d := range deliveries {
-		if d.Via == event.ViaHTTP || d.Via == event.ViaMQTT {
-			last = d.Received
+	for _, via := range []string{event.ViaHTTP, event.ViaMQTT} {
+		deliveries, _ := a.journal.Deliveries(context.Background(), journal.Query{Source: source, Via: via, Limit: 1}) // none: not known
+		for _, d := range deliveries {
 			a.outside(d)
-			break
+			if d.Received.After(last) {
+				last = d.Received
+			}
 		}
 	}
 	a.heard.LoadOrStore(source, last)

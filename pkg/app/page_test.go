@@ -4,7 +4,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/grid2mqtt/grid2mqtt/pkg/event"
 	"github.com/grid2mqtt/grid2mqtt/pkg/web"
 )
 
@@ -84,5 +86,30 @@ func TestThePageRegistersWithSettings(t *testing.T) {
 	}
 	if takes["register"] != "device=… limit=…" || takes["check"] != "" || takes["remove"] != "" {
 		t.Errorf("%q", takes)
+	}
+}
+
+// TestTheLastWebhookIsFound: over a restart, and behind whatever came since.
+func TestTheLastWebhookIsFound(t *testing.T) {
+	a := live(t, map[string]string{"OPENVOLT_HOOKS": "true"}, nil)
+	came := time.Now().Add(-time.Hour)
+	add := func(via string, at time.Time) {
+		e := event.Event{Source: "openvolt", Key: at.String(), By: event.API, At: at, Seen: at, Notice: &event.Notice{Code: "x"}}
+		if _, err := a.journal.Append(t.Context(), event.Delivery{Received: at, Source: "openvolt", Via: via}, []event.Event{e}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(event.ViaHTTP, came)
+	for i := range 60 {
+		add(event.ViaPoll, came.Add(time.Duration(i)*time.Second))
+	}
+	a.heard.Delete("openvolt") // as a new process
+	if got := a.lastHook("openvolt"); !got.Equal(came) {
+		t.Errorf("%v, want %v", got, came)
+	}
+	add(event.ViaMQTT, came.Add(time.Minute))
+	a.heard.Delete("openvolt")
+	if got := a.lastHook("openvolt"); !got.Equal(came.Add(time.Minute)) {
+		t.Errorf("%v, want that of the broker", got)
 	}
 }
