@@ -323,7 +323,7 @@ func (a *App) newPoller(ctx context.Context, s source) *intake.Poller {
 		due = func(last time.Time) time.Time { return s.poll.next(a, last) }
 	}
 	return intake.NewPoller(&intake.Poller{
-		Interval: s.poll.interval, Limit: &s.poll.limit, Urgent: s.poll.urgent.Load,
+		Interval: s.poll.interval, Slowest: s.poll.slowest, Limit: &s.poll.limit, Urgent: s.poll.urgent.Load,
 		Ask: func(ctx context.Context, wait func(context.Context) error) (answer event.Answer, err error) {
 			err = s.poll.alone(ctx, func() (err error) {
 				answer, err = s.poll.ask(ctx, a, wait)

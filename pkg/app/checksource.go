@@ -39,13 +39,13 @@ func (a *App) remedy(s source) string {
 	case r.Unauthorized:
 		return "Compare " + key + " with what " + s.title + " shows, or make a new one there."
 	case r.Status == http.StatusTooManyRequests || r.RetryAfter > 0:
-		return "Nothing: it is asked again after the pause. Does another program use " + key + " too?"
+		return "Nothing to do: it is asked again after the pause. Does another program use " + key + " too?"
 	case r.Status == 0 && strings.HasSuffix(r.Reason, "internet connection up?"):
 		return "It is asked again until it answers."
 	case r.Status == 0:
 		return "Is the internet connection up? It is asked again until it answers."
 	case r.Status >= 500:
-		return "Nothing: it is asked again until it works."
+		return "Nothing to do: it is asked again until it works."
 	}
 	return "Is " + strings.ToUpper(s.name) + "_URL right? It is asked again until it works."
 }

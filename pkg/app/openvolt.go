@@ -33,6 +33,7 @@ func (c Config) openvolt() source {
 	s.command = m.command
 	s.poll = &polled{
 		interval: time.Minute,
+		slowest:  15 * time.Minute, // its data are of yesterday
 		limit:    intake.Limit{Gap: gap, Span: gap, Most: 1, Pace: gap},
 		next:     m.next, ask: m.ask,
 	}

@@ -129,6 +129,9 @@ func TestWhenOpenvoltIsOn(t *testing.T) {
 		if s.on != c.on || (s.poll != nil) != c.asks || s.hooks.Limit != 1<<20 || s.hooks.Verify != nil {
 			t.Errorf("%v: %+v", c.env, s)
 		}
+		if c.asks && s.poll.slowest < 10*time.Minute {
+			t.Errorf("a vendor in trouble is asked every %v", s.poll.slowest)
+		}
 		if rules := config.rules(time.Now()).Openvolt; (rules != nil) != c.on || c.on && rules.Asks != c.asks {
 			t.Errorf("%v: the state does not agree", c.env)
 		}

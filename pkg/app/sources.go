@@ -37,7 +37,8 @@ type source struct {
 // polled is a vendor whose API is asked.
 type polled struct {
 	interval time.Duration
-	asap     bool // a webhook is a reason to ask
+	slowest  time.Duration // longest rest after bad answers; zero: a minute
+	asap     bool          // a webhook is a reason to ask
 	// told takes what a webhook said, stored or not, before the API is asked;
 	// nil: the state tells enough of it.
 	told  func(a *App, events []event.Event)

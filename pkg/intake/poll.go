@@ -19,7 +19,9 @@ const urgent = 10 * time.Second
 // seconds while Urgent.
 type Poller struct {
 	Interval time.Duration
-	Limit    *Limit
+	// Slowest is the longest rest after bad answers, where it is over a minute.
+	Slowest time.Duration
+	Limit   *Limit
 	// Ask makes the calls, each after wait.
 	Ask func(ctx context.Context, wait func(context.Context) error) (event.Answer, error)
 	// Done takes what came of it.
@@ -153,7 +155,7 @@ func (p *Poller) wait(ctx context.Context, due, last time.Time) (asked, ok bool)
 // rest returns how long to wait after a bad answer: as the vendor asked, else
 // longer each time, and longest where the token is refused.
 func (p *Poller) rest(err error, retry *backoff.ExponentialBackOff) time.Duration {
-	most, silence := time.Minute, time.Duration(0)
+	most, silence := max(p.Slowest, time.Minute), time.Duration(0)
 	var r *event.Refusal
 	if errors.As(err, &r) {
 		silence = min(r.RetryAfter, longest)
@@ -161,7 +163,7 @@ func (p *Poller) rest(err error, retry *backoff.ExponentialBackOff) time.Duratio
 			silence = time.Minute
 		}
 		if r.Unauthorized {
-			most = 5 * time.Minute
+			most = max(p.Slowest, 5*time.Minute)
 		}
 	}
 	if silence > 0 {

@@ -145,21 +145,24 @@ func TestPollBacksOff(t *testing.T) {
 	no := &event.Refusal{Reason: "no", Status: 500}
 	out := &event.Refusal{Reason: "no", Status: 401, Unauthorized: true}
 	for _, tt := range []struct {
-		name     string
-		interval time.Duration
-		err      error
-		want     []time.Duration // between calls
+		name              string
+		interval, slowest time.Duration
+		err               error
+		want              []time.Duration // between calls
 	}{
-		{"refused", 10 * s, no, []time.Duration{10 * s, 20 * s, 40 * s, m, m}},
-		{"no refusal", 10 * s, errors.New("other"), []time.Duration{10 * s, 20 * s, 40 * s, m, m}},
-		{"token refused", 10 * s, out, []time.Duration{10 * s, 20 * s, 40 * s, 80 * s, 160 * s, 5 * m, 5 * m}},
-		{"as usual", m, no, []time.Duration{m, m, m}},
-		{"as usual, token refused", m, out, []time.Duration{m, 2 * m, 4 * m, 5 * m, 5 * m}},
-		{"slower than any back-off", 10 * m, no, []time.Duration{10 * m, 10 * m}},
-		{"slower than any back-off, token refused", 10 * m, out, []time.Duration{10 * m, 10 * m}},
+		{"refused", 10 * s, 0, no, []time.Duration{10 * s, 20 * s, 40 * s, m, m}},
+		{"no refusal", 10 * s, 0, errors.New("other"), []time.Duration{10 * s, 20 * s, 40 * s, m, m}},
+		{"token refused", 10 * s, 0, out, []time.Duration{10 * s, 20 * s, 40 * s, 80 * s, 160 * s, 5 * m, 5 * m}},
+		{"as usual", m, 0, no, []time.Duration{m, m, m}},
+		{"in no hurry", m, 15 * m, no, []time.Duration{m, 2 * m, 4 * m, 8 * m, 15 * m, 15 * m}},
+		{"in no hurry, token refused", m, 15 * m, out, []time.Duration{m, 2 * m, 4 * m, 8 * m, 15 * m, 15 * m}},
+		{"as usual, token refused", m, 0, out, []time.Duration{m, 2 * m, 4 * m, 5 * m, 5 * m}},
+		{"slower than any back-off", 10 * m, 0, no, []time.Duration{10 * m, 10 * m}},
+		{"slower than any back-off, token refused", 10 * m, 0, out, []time.Duration{10 * m, 10 * m}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			polling(t, tt.interval, func(a *api) {
+				a.Slowest = tt.slowest
 				a.answer(tt.err)
 				want, at := []time.Duration{0}, time.Duration(0)
 				for _, d := range tt.want {
