@@ -43,8 +43,8 @@ func TestWhenEcomonIsOn(t *testing.T) {
 		if s.on != c.on || !strings.Contains(s.missing, c.half) || (c.half == "") != (s.missing == "") || (c.warning == "") != (s.warning == "") {
 			t.Errorf("%v: on %v, missing %q, warning %q", c.env, s.on, s.missing, s.warning)
 		}
-		if signed := s.hooks.Verify != nil; signed != (c.warning == "") {
-			t.Errorf("%v: signed is %v", c.env, signed)
+		if signed := s.hooks.Verify != nil; signed != (c.warning == "") || s.hooks.Limit != 64<<10 {
+			t.Errorf("%v: signed is %v, %d bytes are taken", c.env, signed, s.hooks.Limit)
 		}
 		if config.rules(time.Now()).Ecomon != c.on {
 			t.Errorf("%v: the state does not agree", c.env)
@@ -157,7 +157,10 @@ func TestForwardedAlertsNeedUnsigned(t *testing.T) {
 		t.Errorf("it was believed: %s", s)
 	}
 	t.Run("unsigned", func(t *testing.T) {
-		hooks, _ := start(t, map[string]string{"ECOMON_UNSIGNED": "true", "MQTT_URL": url})
+		hooks, page := start(t, map[string]string{"ECOMON_UNSIGNED": "true", "MQTT_URL": url})
+		if !strings.Contains(get(t, page+"/log"), "ECOMON_UNSIGNED") {
+			t.Error("the log does not warn of it")
+		}
 		eventually(t, "the problem", func() bool {
 			return all.last("grid2mqtt/status") == "online" && strings.Contains(all.last("grid2mqtt/bridge/state"), "ECOMON_UNSIGNED")
 		})
