@@ -88,6 +88,8 @@ func (a *App) shown(s source, v state.View) web.Source {
 		w.Health, w.Reason = web.Overdue, s.title+" has not answered for too long."
 	case l.Up != nil:
 		w.Health = web.Fresh
+	case s.poll == nil && w.LastHook.IsZero():
+		w.Reason = "No webhook has come yet, and nobody can be asked."
 	case s.poll == nil:
 		w.Health, w.Reason = web.Quiet, "Webhooks alone are believed: nobody can be asked whether one was missed."
 	}

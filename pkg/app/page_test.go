@@ -48,6 +48,33 @@ func TestButtonsOfASource(t *testing.T) {
 	}
 }
 
+// The last webhook is known after a restart, however many answers came since.
+func TestTheLastHookIsFound(t *testing.T) {
+	a := live(t, map[string]string{"EQUIWATT_HOOK_TRUST": "believe"}, nil)
+	if at := a.lastHook("equiwatt"); !at.IsZero() {
+		t.Error("there was none", at)
+	}
+	if s := a.shown(a.sources[0], a.house.view()); s.Health != "" || s.Reason != "No webhook has come yet, and nobody can be asked." {
+		t.Errorf("%+v", s)
+	}
+	came := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if _, err := a.journal.Append(t.Context(), event.Delivery{Source: "equiwatt", Kind: "ended", Via: event.ViaMQTT, Received: came}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for range 60 {
+		if _, err := a.journal.Append(t.Context(), event.Delivery{Source: "equiwatt", Via: event.ViaCommand, Received: came.Add(time.Minute)}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.heard.Delete("equiwatt")
+	if at := a.lastHook("equiwatt"); !at.Equal(came) {
+		t.Error(at)
+	}
+	if s := a.shown(a.sources[0], a.house.view()); s.Health != web.Quiet {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestCommandsOfThePage(t *testing.T) {
 	a := live(t, map[string]string{"EQUIWATT_HOOK_TRUST": "believe"}, nil)
 	for _, tt := range []struct {
