@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,6 +90,26 @@ func cloud(t *testing.T, answer func(w http.ResponseWriter)) string {
 
 func fine(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, `{"success":true,"msg":null,"data":{"current_event":null,"previous_events":[]}}`)
+}
+
+// An answer that holds nothing new is not logged as if it did.
+func TestAnAnswerWithoutNews(t *testing.T) {
+	var log notes
+	_, page := startWith(t, &log, map[string]string{"LOG_LEVEL": "info", "EQUIWATT_TOKEN": "x", "EQUIWATT_URL": cloud(t, nil)})
+	asked := func(times string) {
+		t.Helper()
+		eventually(t, times+" answers", func() bool {
+			return strings.Contains(get(t, page+"/metrics"), `grid2mqtt_polls_total{source="equiwatt",outcome="ok"} `+times)
+		})
+	}
+	asked("1")
+	if _, err := http.PostForm(page+"/command", url.Values{"source": {"equiwatt"}, "name": {"refresh"}}); err != nil {
+		t.Fatal(err)
+	}
+	asked("2")
+	if text := log.String(); !strings.Contains(text, "Equiwatt's cloud answers") || strings.Contains(text, "something new") {
+		t.Error(text)
+	}
 }
 
 func TestAllStepsPass(t *testing.T) {

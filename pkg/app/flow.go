@@ -130,7 +130,11 @@ func (a *App) keep(ctx context.Context, s source, answer event.Answer, now time.
 	case !news:
 		a.house.tell(good)
 	}
-	if n := len(stored.Events); n > 0 {
+	n := len(stored.Events)
+	if slices.ContainsFunc(stored.Events, func(e event.Event) bool { return e.Key == good.Key }) {
+		n-- // that it came is not what it says
+	}
+	if n > 0 {
 		a.log.Info().Str("source", s.name).Int("events", n).Msg(s.title + "'s answer says something new")
 	}
 }
