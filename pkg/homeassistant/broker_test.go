@@ -3,10 +3,12 @@ package homeassistant
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -32,7 +34,7 @@ func program(t testing.TB, name string) string {
 // until waits for a condition.
 func until(t testing.TB, what string, met func() bool) {
 	t.Helper()
-	const patience = 40 * time.Second // a loaded machine may be slow
+	const patience = 90 * time.Second // a loaded machine may be slow
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(patience); !met(); <-tick.C {
@@ -80,9 +82,15 @@ func newBroker(t testing.TB, lines ...string) *broker {
 	return b
 }
 
+// freeAddr is where nobody listens. On 127.0.0.1 the port of a broker that is
+// stopped may be taken for the near end of anybody's connection.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	host := "127.0.0.1"
+	if runtime.GOOS == "linux" {
+		host = fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+	}
+	l, err := net.Listen("tcp", host+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,12 +98,16 @@ func freeAddr(t testing.TB) string {
 	return l.Addr().String()
 }
 
+func listener(addr string) string {
+	host, port, _ := net.SplitHostPort(addr)
+	return "listener " + port + " " + host
+}
+
 // configure writes the configuration. Without user root Mosquitto becomes
 // another user, who cannot read the test's folder.
 func (b *broker) configure(lines ...string) {
 	b.t.Helper()
-	_, port, _ := net.SplitHostPort(b.addr)
-	all := append([]string{"user root", "log_type all", "max_queued_messages 0", "listener " + port + " 127.0.0.1"}, lines...)
+	all := append([]string{"user root", "log_type all", "max_queued_messages 0", listener(b.addr)}, lines...)
 	if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "allow_anonymous") }) {
 		all = append(all, "allow_anonymous true")
 	}
