@@ -159,22 +159,25 @@ func TestDemoTrigger(t *testing.T) {
 	r.triggers(told)
 	r.start(t)
 	r.becomes(t, 0, isOff)
-	first := time.Now()
+	first, heard := time.Now(), time.Time{}
 	for range 3 {
 		s, err := r.cloud.Demo(limit(t, soon), simulator.Started)
 		must(t, err)
 		if s.Status != http.StatusOK {
 			t.Errorf("%+v", s)
 		}
+		if heard.IsZero() {
+			heard = time.Now()
+		}
 	}
 	n := len(r.cloud.Calls())
 	m, err := r.air.Next(limit(t, 3*time.Minute), 0, observer.On(eventTopic))
 	must(t, err)
 	e := parse[moment](t, m)
-	if e.Type != "unconfirmed" || e.Occurred.Before(first.Truncate(time.Second)) || e.Occurred.After(first.Add(5*time.Second)) || *e.Late {
+	if e.Type != "unconfirmed" || e.Occurred.Before(first.Truncate(time.Second)) || e.Occurred.After(heard) || *e.Late {
 		t.Errorf("%s", m.Payload)
 	}
-	if asked := len(r.cloud.Calls()) - n; asked < 8 || asked > 13 {
+	if asked := len(r.cloud.Calls()) - n; asked < 5 || asked > 13 {
 		t.Errorf("asked %d times in two minutes", asked)
 	}
 	n = len(r.cloud.Calls())

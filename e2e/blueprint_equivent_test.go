@@ -72,7 +72,7 @@ func (m *home) setUpEquivents(t *testing.T, cottage *home) {
 	}))
 	m.setUp(t, "guest", "shed_and_restore", use(cottage, object{
 		"unconfirmed": true, "direction": "powerDOWN", "thermostats": []string{"climate.guest_room"}, "plugs": []string{"input_boolean.guest_plug"},
-		"indoor": []string{"sensor.room"}, "minimum": 16, "opt_out": []string{"input_boolean.not_this_time"}, "longest": 0.003,
+		"indoor": []string{"sensor.room"}, "minimum": 16, "opt_out": []string{"input_boolean.not_this_time"}, "longest": 0.005,
 	}))
 }
 
@@ -129,7 +129,7 @@ func blueprintsRestart(t *testing.T, town, cottage *home) {
 	cottage.start(t, time.Now())
 	_, err := town.air.Next(limit(t, patience), mark, observer.On("cottage/equiwatt/event"))
 	must(t, err)
-	must(t, town.hass.Start(limit(t, time.Minute)))
+	must(t, town.hass.Start(limit(t, 3*time.Minute)))
 	town.warm(t, map[string]float64{"climate.annex": 24})
 	town.shows(t, map[string]string{"switch.boiler": "on", "input_boolean.charger_plug": "on", town.equivent(): "on"})
 	town.warm(t, map[string]float64{"climate.hall": 7, "climate.bath": 5, "climate.kitchen": 17, "climate.cooler": 24})
@@ -185,7 +185,7 @@ func blueprintsObject(t *testing.T, m *home) {
 	down()
 	m.waits(t, "patient", "equiwatt/event", "A random while, less what it is late")
 	m.call(t, "automation.turn_off", "automation.patient", nil)
-	back("on") // after 11 s
+	back("on") // after 18 s
 	m.forward(t, "ended", `{}`)
 	m.becomes(t, m.equivent(), "off")
 	m.setUpLonger(t)
@@ -226,7 +226,7 @@ func clock(t *testing.T, at time.Time) string {
 // told waits for a message whose beginning is known.
 func (h *house) told(t *testing.T, mark int, begins string) {
 	t.Helper()
-	_, err := h.air.Next(limit(t, 20*time.Second), mark, func(m observer.Message) bool {
+	_, err := h.air.Next(limit(t, patience), mark, func(m observer.Message) bool {
 		return m.Topic == "e2e/told" && strings.HasPrefix(m.Payload, begins)
 	})
 	must(t, err)

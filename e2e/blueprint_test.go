@@ -188,7 +188,7 @@ func (h *house) call(t *testing.T, action, entity string, more object) {
 func (h *house) warm(t *testing.T, want map[string]float64) {
 	t.Helper()
 	for id, degrees := range want {
-		_, err := h.hass.WaitState(limit(t, 20*time.Second), id, func(s hass.State) bool { return s.Attributes["temperature"] == degrees })
+		_, err := h.hass.WaitState(limit(t, patience), id, func(s hass.State) bool { return s.Attributes["temperature"] == degrees })
 		if err != nil {
 			t.Fatalf("want %v: %v", degrees, err)
 		}
@@ -199,7 +199,7 @@ func (h *house) warm(t *testing.T, want map[string]float64) {
 func (h *house) ends(t *testing.T, id, trigger string) hass.Trace {
 	t.Helper()
 	var last hass.Trace
-	until(t, 30*time.Second, fmt.Sprintf("%s: end of the run by %q", id, trigger), func() bool {
+	until(t, patience, fmt.Sprintf("%s: end of the run by %q", id, trigger), func() bool {
 		all, err := h.hass.Traces(limit(t, patience), id)
 		last = hass.Trace{}
 		for _, trace := range all {
@@ -215,7 +215,7 @@ func (h *house) ends(t *testing.T, id, trigger string) hass.Trace {
 // waits waits until a run of an automation that was triggered so stands at the step of this name.
 func (h *house) waits(t *testing.T, id, trigger, step string) {
 	t.Helper()
-	until(t, 20*time.Second, id+": "+step, func() bool {
+	until(t, patience, id+": "+step, func() bool {
 		all, err := h.hass.Traces(limit(t, patience), id)
 		return err == nil && slices.ContainsFunc(all, func(trace hass.Trace) bool {
 			return trace.State == "running" && strings.Contains(trace.Trigger, trigger) && stopped(t, trace) == step
@@ -226,7 +226,7 @@ func (h *house) waits(t *testing.T, id, trigger, step string) {
 // idle waits until no automation runs.
 func (h *house) idle(t *testing.T) {
 	t.Helper()
-	until(t, 20*time.Second, "no automation runs", func() bool {
+	until(t, patience, "no automation runs", func() bool {
 		all, err := h.hass.States(limit(t, patience))
 		busy := slices.ContainsFunc(all, func(s hass.State) bool {
 			n, runs := s.Attributes["current"].(float64)

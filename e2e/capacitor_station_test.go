@@ -153,18 +153,6 @@ func (h station) said(t *testing.T) (kinds []string) {
 	return kinds
 }
 
-// cut kills the product once every moment that was said is known to have arrived; before that one may be said again.
-func (h station) cut(t *testing.T) {
-	t.Helper()
-	h.mark(t)
-	l := openLedger(t, h.rig)
-	for _, m := range observer.Pick(h.air.Since(0), observer.On(chargerEvents)) {
-		id := parse[moment](t, m).ID
-		until(t, soon, "at rest: "+id, func() bool { return l.atRest(t, id) })
-	}
-	h.app.Kill()
-}
-
 // commands are the calls that changed something.
 func (h station) commands() (all []string) {
 	for _, c := range h.vendor.Calls() {

@@ -73,7 +73,7 @@ func TestCapacitorLosesWebhooks(t *testing.T) {
 	deliver := func(way simulator.Way, kinds ...string) {
 		t.Helper()
 		for _, r := range h.vendor.Deliver(limit(t, soon), way, kinds...) {
-			if r.Status != http.StatusOK || r.Answer != "" || r.Took > 5*time.Second {
+			if r.Status != http.StatusOK || r.Answer != "" {
 				t.Errorf("%+v", r)
 			}
 		}
@@ -92,7 +92,7 @@ func TestCapacitorLosesWebhooks(t *testing.T) {
 	h.vendor.Status("BOX-1", 1, "Available")
 	deliver(simulator.InOrder)
 	until(t, soon, "the newest status", func() bool { return len(h.said(t)) == 5 })
-	h.cut(t)
+	h.kill(t)
 	h.start(t)
 	h.becomes(t, 0, "healed", func(c connector) bool {
 		return is(c.Reason, "EVDisconnected") && counts(c.Energy, 2) && is(c.Charging, "OFF")

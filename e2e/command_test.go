@@ -146,7 +146,7 @@ func TestRehearsalEndsByItself(t *testing.T) {
 	must(t, r.app.Restart(limit(t, soon)))
 	m, err := r.air.Next(limit(t, 2*time.Minute), 0, whole(eventTopic, func(m moment) bool { return m.Type == "rehearsal_ended" }))
 	must(t, err)
-	if e := parse[moment](t, m); !e.Occurred.Equal(*on.End) || m.At.Before(*on.End) || *e.Seconds > 5 {
+	if e := parse[moment](t, m); !e.Occurred.Equal(*on.End) || m.At.Before(*on.End) || *e.Seconds > slow {
 		t.Errorf("%s", m.Payload)
 	}
 	r.only(t, 0, "rehearsal_started", "rehearsal_ended")

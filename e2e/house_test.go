@@ -24,7 +24,7 @@ type house struct {
 	fences int
 }
 
-const patience = 10 * time.Second // for what takes milliseconds where all is well
+const patience = time.Minute // for what takes milliseconds, or a second, where all is well
 
 func openHouse(t *testing.T) *house {
 	t.Helper()
@@ -143,19 +143,24 @@ func (h *house) fence(t *testing.T) {
 	_, err := h.hass.Automation(limit(t, patience), "fence", map[string]any{
 		"alias": "fence", "mode": "queued", "trace": map[string]any{"stored_traces": 0},
 		"triggers": []any{map[string]any{"trigger": "mqtt", "topic": "e2e/fence"}},
-		"actions":  []any{publish("e2e/fence/back", "{{ trigger.payload }}")},
+		"actions": []any{
+			map[string]any{"action": "system_log.write", "data": map[string]any{"message": "fence {{ trigger.payload }}.", "level": "info", "logger": "fence"}},
+			publish("e2e/fence/back", "{{ trigger.payload }}"),
+		},
 	})
 	must(t, err)
 }
 
-// settle returns when Home Assistant has heard all that was said before, and has nothing more to write into its log about it.
+// settle returns when Home Assistant has heard all that was said before, and has written into its log what it has to say of it:
+// the fence's own line is behind all others.
 func (h *house) settle(t *testing.T) {
 	t.Helper()
 	h.fences++
-	mark, n := h.mark(t), fmt.Sprint(h.fences)
+	from, mark, n := h.hass.LogSize(), h.mark(t), fmt.Sprint(h.fences)
 	h.say(t, "e2e/fence", n, false)
 	_, err := h.air.Next(limit(t, patience), mark, observer.Says("e2e/fence/back", n))
 	must(t, err)
+	until(t, patience, "the fence in Home Assistant's log", func() bool { return strings.Contains(h.hass.LogFrom(from), "fence "+n+".") })
 	size, since := h.hass.LogSize(), time.Now()
 	until(t, patience, "Home Assistant's log at rest", func() bool {
 		if s := h.hass.LogSize(); s != size {
@@ -169,14 +174,14 @@ func (h *house) settle(t *testing.T) {
 // lost broker every 10 s.
 func (h *house) birth(t *testing.T, mark int) {
 	t.Helper()
-	_, err := h.air.Next(limit(t, 40*time.Second), mark, observer.Says("homeassistant/status", "online"))
+	_, err := h.air.Next(limit(t, 2*time.Minute), mark, observer.Says("homeassistant/status", "online"))
 	must(t, err)
 }
 
 // becomes waits for a state.
 func (h *house) becomes(t *testing.T, entity, want string) hass.State {
 	t.Helper()
-	s, err := h.hass.WaitState(limit(t, 20*time.Second), entity, hass.Is(want))
+	s, err := h.hass.WaitState(limit(t, patience), entity, hass.Is(want))
 	if err != nil {
 		t.Fatalf("want %q: %v", want, err)
 	}

@@ -14,7 +14,7 @@ type ledger struct{ db *sql.DB }
 
 func openLedger(t *testing.T, r *rig) *ledger {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(r.app.Data, "journal.db")+"?mode=ro&_pragma=busy_timeout(5000)")
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(r.app.Data, "journal.db")+"?mode=ro&_pragma=busy_timeout(60000)")
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	return &ledger{db}

@@ -7,15 +7,14 @@ import (
 
 	"github.com/grid2mqtt/grid2mqtt/e2e/mosquitto"
 	"github.com/grid2mqtt/grid2mqtt/e2e/observer"
-	"github.com/grid2mqtt/grid2mqtt/e2e/product"
 )
 
 // TestLife is the built program on a broker from its start to its end: by SIGTERM, by a power cut, and again.
 func TestLife(t *testing.T) {
 	t.Parallel()
-	ctx := limit(t, 5*time.Minute) // the first build of a fresh clone compiles SQLite
-	binary, err := product.Build(ctx, t.TempDir())
+	binary, err := build()
 	must(t, err)
+	ctx := limit(t, 5*time.Minute) // the broker may have to be installed
 	broker, err := mosquitto.Open(ctx)
 	need(t, err)
 	defer func() { must(t, broker.Close()) }()

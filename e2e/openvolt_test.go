@@ -161,9 +161,11 @@ func TestThirteenMonths(t *testing.T) {
 	v.start(t)
 	v.shows(t, mark, v.dayIs(5))
 	first := v.midnight.UTC().AddDate(0, -13, 0)
-	until(t, time.Minute, "all half hours", func() bool { return v.kept(t) == int(v.midnight.Sub(first)/(30*time.Minute))-5 })
-	if n, deliveries := v.events(t); n != 1 || deliveries != 13 {
-		t.Errorf("%d events for %d deliveries", n, deliveries)
+	until(t, 3*time.Minute, "all half hours", func() bool { return v.kept(t) == int(v.midnight.Sub(first)/(30*time.Minute))-5 })
+	told := 0
+	until(t, 2*time.Minute, "all deliveries told of", func() bool { n, deliveries := v.events(t); told = n; return deliveries == 13 })
+	if told > 2 { // what took longer than two seconds to come is told of a minute later
+		t.Errorf("%d events for a burst", told)
 	}
 	for _, again := range v.vendor.Sent() { // a vendor that doubts whether they arrived
 		if r := v.vendor.Again(limit(t, soon), again); r.Status != http.StatusOK {
@@ -177,8 +179,8 @@ func TestThirteenMonths(t *testing.T) {
 	if n := len(v.vendor.Calls()) - burst; n > 2*16 {
 		t.Errorf("%d calls after the burst", n)
 	}
-	if n, _ := v.events(t); n != 1 {
-		t.Errorf("%d events after what was told again", n)
+	if n, _ := v.events(t); n != told {
+		t.Errorf("%d events after what was told again, %d before", n, told)
 	}
 	v.honest(t)
 }
@@ -192,9 +194,10 @@ func TestLateData(t *testing.T) {
 	hole := v.midnight.AddDate(0, 0, -10)
 	v.vendor.Miss(voltMeter, hole, hole.Add(time.Hour), "blank")
 	v.vendor.Lose()
+	hours := func() int { return int(time.Since(v.midnight)/time.Hour) * 3600 }
+	least := hours()
 	v.start(t)
-	s := v.shows(t, 0, v.dayIs(2))
-	if s.Age == nil || *s.Age != int(time.Since(v.midnight)/time.Hour)*3600 {
+	if s := v.shows(t, 0, v.dayIs(2)); s.Age == nil || *s.Age < least || *s.Age > hours() {
 		t.Errorf("%+v", s)
 	}
 	until(t, 2*time.Minute, "thirteen months asked", func() bool { return len(v.vendor.Calls()) >= 14 })

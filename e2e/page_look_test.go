@@ -148,7 +148,7 @@ func multiply(t *testing.T, journal string, n int) {
 	db, err := sql.Open("sqlite", journal)
 	must(t, err)
 	defer func() { must(t, db.Close()) }()
-	ctx := limit(t, soon)
+	ctx := limit(t, 5*time.Minute)
 	rows, err := db.QueryContext(ctx, "SELECT name FROM pragma_table_info('deliveries') WHERE name NOT IN ('id', 'received')")
 	must(t, err)
 	var columns []string

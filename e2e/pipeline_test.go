@@ -30,11 +30,11 @@ const few = 3 * time.Second
 
 // script tells one equivent in one way.
 type script struct {
-	way    string
-	env    map[string]string
-	hooked bool          // the household has set up the vendor's triggers
-	body   string        // … with this body
-	slack  time.Duration // where the times are those of arrival
+	way     string
+	env     map[string]string
+	hooked  bool   // the household has set up the vendor's triggers
+	body    string // … with this body
+	arrival bool   // the times are those of arrival
 
 	start, end step
 	heard      func(*testing.T, *rig) // what follows when the start was said; nil: nothing
@@ -65,19 +65,25 @@ func play(t *testing.T, s script, trouble func(*testing.T, *rig)) {
 		r.triggers(s.body)
 	}
 	r.start(t)
-	is := truth{source: "webhook", slack: s.slack}
+	is := truth{source: "webhook"}
 	asks := s.env["EQUIWATT_TOKEN"] != ""
 	if asks {
 		is.source, is.confirmed = "api", true
 		r.becomes(t, 0, isOff)
 	}
 	is.start = s.start(t, r, time.Time{})
+	if s.arrival {
+		is.slack = time.Since(is.start)
+	}
 	r.says(t, 0, "started")
 	if s.heard != nil {
 		s.heard(t, r)
 	}
 	trouble(t, r)
 	is.end = s.end(t, r, is.start)
+	if s.arrival {
+		is.slack = max(is.slack, time.Since(is.end))
+	}
 	r.says(t, 0, "ended")
 	if s.over != nil {
 		s.over(t, r)
@@ -187,13 +193,13 @@ const nothingEver = `{"success":true,"msg":null,"data":{"current_event":null,"pr
 // believed webhooks are all there is. A start that is lost is lost; for an end that is lost there is the clock.
 func believed() []script {
 	ordered, doubled := deliver(simulator.InOrder), deliver(simulator.Doubled)
-	const most = 25 * time.Second
+	const most = 40 * time.Second
 	closing := believing()
 	closing["EQUIWATT_MAX_DURATION"] = most.String()
 	byClock := func(_ *testing.T, _ *rig, start time.Time) time.Time { return start.Add(most) }
 	replay := func(t *testing.T, r *rig) { r.post(t, simulator.Started, r.cloud.Sent()[0].Body) }
 	return []script{
-		{way: "on time", start: begin(0, ordered), end: end(0, ordered), env: believing(), hooked: true, slack: 2 * time.Second},
+		{way: "on time", start: begin(0, ordered), end: end(0, ordered), env: believing(), hooked: true, arrival: true},
 		{way: "lost", start: begin(few, ordered), end: byClock, env: closing, hooked: true, body: told},
 		{way: "doubled", start: begin(few, doubled), end: end(0, doubled), env: believing(), hooked: true, body: told},
 		{way: "late", start: begin(90*time.Second, ordered), end: end(30*time.Second, ordered), env: believing(), hooked: true, body: told},

@@ -175,7 +175,7 @@ func restarted(t *testing.T, h *house) {
 	mark, began := h.mark(t), time.Now()
 	must(t, h.hass.Stop())
 	t.Logf("stopped in %v", time.Since(began))
-	must(t, h.hass.Start(limit(t, time.Minute)))
+	must(t, h.hass.Start(limit(t, 3*time.Minute)))
 	h.shows(t, whileRunning())
 	t.Logf("all states %v after SIGTERM", time.Since(began))
 	if s := h.becomes(t, "event.probe_event", last.State); s.Attributes["id"] != "2" {

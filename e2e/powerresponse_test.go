@@ -77,7 +77,7 @@ func TestPowerResponse(t *testing.T) {
 	h.start(t)
 	h.becomes(t, 0, func(s response) bool { return is(s.Cloud, "ON") && s.Active == nil })
 
-	start := time.Now().Add(25 * time.Second).Truncate(time.Second).UTC()
+	start := time.Now().Add(40 * time.Second).Truncate(time.Second).UTC()
 	end := start.Add(20 * time.Second)
 	id := h.platform.Dispatch(simulator.Dispatch{Name: "Evening", Type: "TURN_DOWN", Status: "SCHEDULED", Start: start, End: end})
 	for _, r := range h.platform.Deliver(limit(t, soon), simulator.Doubled) {

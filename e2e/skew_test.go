@@ -20,12 +20,12 @@ func TestClockIsADayOff(t *testing.T) {
 			there := func() time.Time { return time.Now().Add(skew) }
 			r.start(t)
 			s := r.becomes(t, 0, isOff)
-			if off := s.LastPoll.Sub(there()).Abs(); off > 30*time.Second {
+			if off := s.LastPoll.Sub(there()).Abs(); off > time.Minute {
 				t.Errorf("the answer came at %v", s.LastPoll)
 			}
 			m, err := r.air.Next(limit(t, soon), 0, whole(bridgeTopic, func(b bridge) bool { return b.ClockAhead != 0 }))
 			must(t, err)
-			if b := parse[bridge](t, m); (time.Duration(b.ClockAhead)*time.Second + skew).Abs() > 5*time.Second {
+			if b := parse[bridge](t, m); (time.Duration(b.ClockAhead)*time.Second + skew).Abs() > slow*time.Second {
 				t.Errorf("%s", m.Payload)
 			}
 			if page := strings.ToLower(r.page(t)); !strings.Contains(page, "clock") {
@@ -34,7 +34,7 @@ func TestClockIsADayOff(t *testing.T) {
 			begun := there().Add(-few).Truncate(time.Second)
 			r.cloud.Start(begun)
 			e := r.says(t, 0, "started")
-			if !e.Occurred.Equal(begun) || *e.Late || *e.Seconds > 30 {
+			if !e.Occurred.Equal(begun) || *e.Late || *e.Seconds > 60 {
 				t.Errorf("begun at %v: %+v", begun, e)
 			}
 			r.kill(t)
@@ -44,7 +44,7 @@ func TestClockIsADayOff(t *testing.T) {
 			over := there().Truncate(time.Second)
 			r.cloud.End(over)
 			e = r.says(t, 0, "ended")
-			if !e.Occurred.Equal(over) || *e.Late || *e.Seconds > 30 {
+			if !e.Occurred.Equal(over) || *e.Late || *e.Seconds > 60 {
 				t.Errorf("over at %v, %d s late: %+v", over, *e.Seconds, e)
 			}
 			r.only(t, 0, "started", "ended")

@@ -99,7 +99,7 @@ func (is truth) moment(t *testing.T, phase int, m observer.Message, e moment) {
 		right = phase == finished && is.same(&e.Occurred, is.end)
 	}
 	late := int(m.At.Sub(e.Occurred) / time.Second)
-	if !right || e.Late == nil || *e.Late || e.Seconds == nil || *e.Seconds < late-1 || *e.Seconds > late {
+	if !right || e.Late == nil || *e.Late || e.Seconds == nil || *e.Seconds < late-slow || *e.Seconds > late {
 		t.Errorf("not the truth, in phase %d and %d s late: %s", phase, late, m.Payload)
 	}
 }

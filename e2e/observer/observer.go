@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -34,7 +35,8 @@ type Observer struct {
 	echo    string // topic on which it hears itself and nobody else does: filters do not reach below a $
 
 	mu      sync.Mutex
-	echoes  int
+	calls   int // … so often
+	echoed  int // the newest of these calls that it has heard
 	record  []Message
 	up      int           // connections so far
 	ready   bool          // connected and subscribed
@@ -68,9 +70,9 @@ func open(ctx context.Context, broker string, held byte, filters []string) (*Obs
 	o.stop = stop
 	o.manager, err = autopaho.NewConnection(life, autopaho.ClientConfig{
 		ServerUrls:                    []*url.URL{u},
-		KeepAlive:                     10,
+		KeepAlive:                     60,
 		CleanStartOnInitialConnection: true,
-		ConnectTimeout:                2 * time.Second,
+		ConnectTimeout:                10 * time.Second,
 		ReconnectBackoff:              func(int) time.Duration { return 5 * time.Millisecond },
 		OnConnectionUp: func(m *autopaho.ConnectionManager, _ *paho.Connack) {
 			n := o.connected()
@@ -116,7 +118,7 @@ func Held(ctx context.Context, broker string, filters ...string) (map[string]str
 // Close the connection. The record stays readable.
 func (o *Observer) Close() error {
 	defer o.stop()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	o.manager.Disconnect(ctx) // fails where the broker is gone, which is no matter
 	select {
@@ -157,21 +159,30 @@ func (o *Observer) Mark(ctx context.Context) (int, error) {
 }
 
 // hearItself is false where the connection is lost before the echo comes. The broker keeps the order of what it sends.
-func (o *Observer) hearItself(ctx context.Context) (bool, error) {
+func (o *Observer) hearItself(ctx context.Context) (heard bool, err error) {
 	o.mu.Lock()
-	connection, echoes := o.up, o.echoes
+	o.calls++
+	connection, call := o.up, o.calls
 	o.mu.Unlock()
-	soon, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	if err := o.Publish(soon, o.echo, "", false); err != nil {
-		return false, ctx.Err()
-	}
-	heard := false
-	err := o.await(ctx, "answered", func() bool {
-		heard = o.echoes > echoes && o.up == connection
+	done := func() bool {
+		heard = o.echoed >= call && o.up == connection
 		return heard || o.up != connection
-	})
-	return heard, err
+	}
+	for ctx.Err() == nil {
+		soon, cancel := context.WithTimeout(ctx, time.Second)
+		err := o.Publish(soon, o.echo, strconv.Itoa(call), false)
+		if err == nil {
+			cancel()
+			break
+		}
+		// Who does not confirm may be slow, or gone: the next second will tell.
+		err = o.await(soon, "answered", done)
+		cancel()
+		if err == nil {
+			return heard, nil
+		}
+	}
+	return heard, o.await(ctx, "answered", done)
 }
 
 // Publish a message with QoS 1 and wait until the broker has it.
@@ -185,7 +196,8 @@ func (o *Observer) Publish(ctx context.Context, topic, payload string, retained 
 
 func (o *Observer) receive(p paho.PublishReceived) (bool, error) {
 	if p.Packet.Topic == o.echo {
-		o.change(func() { o.echoes++ })
+		n, _ := strconv.Atoi(string(p.Packet.Payload))
+		o.change(func() { o.echoed = max(o.echoed, n) })
 		return true, nil
 	}
 	m := Message{At: time.Now(), Topic: p.Packet.Topic, Payload: string(p.Packet.Payload), Retained: p.Packet.Retain, QoS: p.Packet.QoS}

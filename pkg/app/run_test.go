@@ -43,7 +43,7 @@ func (n *notes) String() string {
 // eventually waits until f holds.
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(90 * time.Second) // a loaded machine may be slow
 	for !f() {
 		if time.Now().After(deadline) {
 			t.Fatalf("in vain waited for: %s", what)

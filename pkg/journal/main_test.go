@@ -100,14 +100,14 @@ func allEvents(t *testing.T, j *Journal) []event.Event {
 
 // eventually waits for what the journal does by itself.
 func eventually(what string, done func() bool) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !done() {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not within 30 s: %s", what)
+			return fmt.Errorf("not within 90 s: %s", what)
 		case <-tick.C:
 		}
 	}

@@ -32,7 +32,7 @@ func TestFollow(t *testing.T) {
 	for len(seen) < writers*each {
 		select {
 		case <-j.Grown():
-		case <-time.After(30 * time.Second):
+		case <-time.After(90 * time.Second):
 			t.Fatalf("%d of %d, and then silence", len(seen), writers*each)
 		}
 		for {
