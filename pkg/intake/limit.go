@@ -35,8 +35,13 @@ type saved struct {
 	Clean bool    `json:"clean,omitempty"` // nothing came after it
 }
 
-// longest is the longest silence a vendor is granted.
-const longest = 24 * time.Hour
+const (
+	// longest is the longest silence a vendor is granted.
+	longest = 24 * time.Hour
+	// underWay is how long a call may take until it comes to the vendor: a slow
+	// disk has two seconds, a slow network ten.
+	underWay = 12 * time.Second
+)
 
 // Load takes what an earlier process saved. Where that was killed, its timer
 // may have called at any time since. Where the clock is behind what was saved,
@@ -64,14 +69,17 @@ func (l *Limit) Load(text string, now time.Time) {
 		l.calls = append(l.calls, now.Add(-max(ago(ns), 0)))
 	}
 	slices.SortFunc(l.calls, time.Time.Compare)
-	if !s.Clean && l.Pace > 0 {
-		since := now.Add(-l.Span)
-		if n := len(l.calls); n > 0 && !behind {
+	if !s.Clean {
+		n, since := len(l.calls), now.Add(-l.Span)
+		if n > 0 && !behind {
 			// A call counts from its answer, and the timer from the call: the
 			// slower the answer, the sooner the next call came after it.
 			since = later(since, l.calls[n-1].Add(l.Pace/2))
 		}
-		for t := now; t.After(since); t = t.Add(-l.Pace) {
+		if n > 0 && now.Sub(l.calls[n-1]) < underWay {
+			l.calls[n-1] = now // it was saved before it left
+		}
+		for t := now; l.Pace > 0 && t.After(since); t = t.Add(-l.Pace) {
 			l.calls = append(l.calls, t)
 		}
 		slices.SortFunc(l.calls, time.Time.Compare)

@@ -161,7 +161,8 @@ func TestLimitOverRestarts(t *testing.T) {
 		{name: "first start", clean: true},
 		{name: "one call", calls: 1, clean: true, want: gap},
 		{name: "one call, killed", calls: 1, want: gap},
-		{name: "a second later", calls: 1, away: time.Second, want: 100 * time.Millisecond},
+		{name: "a second later", calls: 1, clean: true, away: time.Second, want: 100 * time.Millisecond},
+		{name: "it may have come there just now", calls: 1, away: time.Second, want: gap},
 		{name: "the timer cannot have called yet", calls: 1, away: 29 * time.Second},
 		{name: "it may, where the answer was slow", calls: 1, away: 59 * time.Second, want: gap},
 		{name: "it may just have", calls: 1, away: time.Minute, want: gap},
@@ -288,6 +289,26 @@ func TestLimitSilenceIsNotCutShort(t *testing.T) {
 		}
 		if err := l.Wait(t.Context(), false); err != nil || time.Since(began) != time.Hour {
 			t.Errorf("the next call came after %s: %v", time.Since(began), err)
+		}
+	})
+}
+
+// What is saved of a call is when it was allowed. A slow disk lets it leave
+// later, and a process that is killed then has nothing better to leave behind.
+func TestLimitAfterAKillAtASlowDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &account{pace: time.Minute}
+		l := a.open()
+		save := l.Save
+		l.Save = func(text string) {
+			save(text)
+			<-time.After(900 * time.Millisecond)
+		}
+		a.call(t.Context(), l, true)
+		pass(300 * time.Millisecond)
+		a.call(t.Context(), a.open(), true)
+		if why := a.wrong(); why != "" {
+			t.Error(why)
 		}
 	})
 }
