@@ -84,7 +84,7 @@ func (a *App) answered(ctx context.Context, s source, answer event.Answer, err e
 	}
 	a.count("grid2mqtt_polls_total", "source", s.name, "outcome", "ok")
 	if !answer.Date.IsZero() {
-		a.clock.Heard(answer.Date.Add(time.Second / 2)) // whole seconds, cut off
+		a.clock.Heard(s.name, answer.Date.Add(time.Second/2)) // whole seconds, cut off
 	}
 	now := a.clock.Now()
 	for i := range answer.Events {

@@ -10,6 +10,7 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
+	"github.com/grid2mqtt/grid2mqtt/pkg/event"
 	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
 )
 
@@ -276,4 +277,19 @@ func TestOtherLabels(t *testing.T) {
 		r.until(t, `"newest_interval":"`+r.midnight.Add(-30*time.Minute).UTC().Format(time.RFC3339)+`"`, r.energy())
 	})
 	r.within(t)
+}
+
+// TestAVendorWithoutAClock: what one vendor tells of the time moves nothing
+// where another one and this machine know better.
+func TestAVendorWithoutAClock(t *testing.T) {
+	a := live(t, map[string]string{
+		"OPENVOLT_API_KEY": voltKey, "OPENVOLT_URL": "http://127.0.0.1:1", "EQUIWATT_TOKEN": "x", "EQUIWATT_URL": "http://127.0.0.1:1/",
+	}, nil)
+	dates := map[string]time.Time{"equiwatt": time.Now(), "openvolt": time.Unix(0, 0)}
+	for _, s := range a.sources { // in the table's order
+		a.answered(t.Context(), s, event.Answer{Received: time.Now(), Date: dates[s.name]}, nil)
+	}
+	if off := time.Since(a.clock.Now()).Abs(); off > time.Minute {
+		t.Errorf("the time is off by %v", off)
+	}
 }

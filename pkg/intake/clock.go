@@ -10,10 +10,15 @@ import (
 // be right, and how far it may be set without anybody having to know.
 const credible = time.Minute
 
+// witness is how long after a vendor told the same time as here another one
+// that tells a quite different time is not believed.
+const witness = time.Hour
+
 // Clock tells the time by which things are judged. A small computer without a
 // battery starts with a wrong clock and is set right later, by a day or more;
 // so a vendor's Date header is believed over a clock that is far from it, and
-// once a vendor was heard a jump of the machine's clock changes nothing.
+// once a vendor was heard a jump of the machine's clock changes nothing. A
+// vendor that both this machine and another vendor contradict is not believed.
 type Clock struct {
 	// Wall and Elapsed are this machine's clock and the time since any fixed
 	// moment by a clock that is never set; nil: the real ones.
@@ -30,6 +35,7 @@ type Clock struct {
 	floored  bool          // … an earlier process, and the clock is behind that
 	wall     time.Time
 	elapsed  time.Duration
+	agreed   map[string]time.Duration // when each vendor last told the time as it is here
 }
 
 var began = time.Now()
@@ -59,6 +65,9 @@ func (c *Clock) now() (now time.Time, step time.Duration) {
 	wall, elapsed := c.read()
 	if !c.wall.IsZero() {
 		jump := wall.Sub(c.wall) - (elapsed - c.elapsed)
+		if jump.Abs() > credible {
+			clear(c.agreed)
+		}
 		switch {
 		case jump.Abs() <= credible:
 		case c.anchored:
@@ -118,8 +127,8 @@ func (c *Clock) NotBefore(past time.Time) {
 	}
 }
 
-// Heard takes a vendor's Date header that has just come.
-func (c *Clock) Heard(date time.Time) {
+// Heard takes the Date header of a vendor that has just come.
+func (c *Clock) Heard(vendor string, date time.Time) {
 	if date.IsZero() {
 		return
 	}
@@ -128,6 +137,11 @@ func (c *Clock) Heard(date time.Time) {
 	_, step := c.now()
 	offset := date.Sub(c.wall)
 	if change := offset - c.offset; change.Abs() > credible {
+		if offset.Abs() > credible && c.contradicted(vendor) {
+			c.tell(step)
+			return
+		}
+		clear(c.agreed)
 		if offset.Abs() <= credible {
 			offset, change = 0, -c.offset
 		}
@@ -140,7 +154,21 @@ func (c *Clock) Heard(date time.Time) {
 	}
 	c.sure = c.offset
 	c.anchored = true
+	if c.agreed == nil {
+		c.agreed = map[string]time.Duration{}
+	}
+	c.agreed[vendor] = c.elapsed
 	c.tell(step)
+}
+
+// contradicted reports whether another vendor told the time as it is here.
+func (c *Clock) contradicted(vendor string) bool {
+	for name, at := range c.agreed {
+		if name != vendor && c.elapsed-at <= witness {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *Clock) tell(step time.Duration) {

@@ -37,7 +37,10 @@ func (c *machine) set(d time.Duration)   { c.wall = c.wall.Add(d) }
 func (c *machine) sleep(d time.Duration) { c.wall = c.wall.Add(d) }
 
 // vendor lets a vendor tell the time as it is, or as far off as it believes.
-func (c *machine) vendor(off time.Duration) { c.Heard(noon.Add(c.elapsed + off)) }
+func (c *machine) vendor(off time.Duration) { c.Heard("a", noon.Add(c.elapsed+off)) }
+
+// other is another vendor.
+func (c *machine) other(off time.Duration) { c.Heard("b", noon.Add(c.elapsed+off)) }
 
 func TestClock(t *testing.T) {
 	for _, tt := range []struct {
@@ -52,7 +55,7 @@ func TestClock(t *testing.T) {
 		{name: "right, and told so", do: func(c *machine) { c.pass(time.Hour); c.vendor(0) }, now: time.Hour},
 		{name: "a little off", off: 59 * time.Second, do: func(c *machine) { c.vendor(0) }, now: 59 * time.Second},
 		{name: "set a little", do: func(c *machine) { c.vendor(0); c.set(-time.Minute) }, now: -time.Minute},
-		{name: "vendor without a date", do: func(c *machine) { c.Heard(time.Time{}); c.set(day) }, steps: []time.Duration{day}, now: day},
+		{name: "vendor without a date", do: func(c *machine) { c.Heard("a", time.Time{}); c.set(day) }, steps: []time.Duration{day}, now: day},
 
 		{name: "behind what is past", off: -day, do: func(c *machine) { c.NotBefore(noon); c.pass(time.Hour) }, now: time.Hour, skew: -day},
 		{name: "not behind what is past", do: func(c *machine) { c.NotBefore(noon.Add(-day)); c.NotBefore(noon.Add(time.Minute)) }},
@@ -84,6 +87,21 @@ func TestClock(t *testing.T) {
 
 		{name: "asleep for three hours", do: func(c *machine) { c.vendor(0); c.sleep(3 * time.Hour) }, skew: 3 * time.Hour},
 		{name: "and a vendor tells", do: func(c *machine) { c.vendor(0); c.sleep(3 * time.Hour); c.vendor(3 * time.Hour) }, now: 3 * time.Hour},
+		{name: "another vendor is wrong", do: func(c *machine) { c.vendor(0); c.other(-3650 * day); c.other(-3650 * day) }},
+		{name: "it comes first", do: func(c *machine) { c.other(-day); c.vendor(0); c.other(-day) }, steps: []time.Duration{-day, day}},
+		{name: "nobody else for long", do: func(c *machine) { c.vendor(0); c.pass(2 * time.Hour); c.other(day) }, steps: []time.Duration{day}, now: day + 2*time.Hour, skew: -day},
+		{name: "two vendors know better", off: -day, do: func(c *machine) { c.vendor(0); c.other(0); c.vendor(0) }, steps: []time.Duration{day}, skew: -day},
+		{name: "a third is wrong", off: -day, do: func(c *machine) { c.vendor(0); c.other(7 * day) }, steps: []time.Duration{day}, skew: -day},
+		{name: "set wrong, told by two", do: func(c *machine) { c.vendor(0); c.other(0); c.set(day); c.other(0); c.vendor(0) }, skew: day},
+		{name: "asleep, told by two", do: func(c *machine) {
+			c.vendor(0)
+			c.other(0)
+			c.sleep(3 * time.Hour)
+			c.other(3 * time.Hour)
+			c.vendor(3 * time.Hour)
+		}, now: 3 * time.Hour},
+		{name: "one who was wrong is no witness", do: func(c *machine) { c.other(-day); c.vendor(0); c.vendor(7 * day) }, steps: []time.Duration{-day, day, 7 * day}, now: 7 * day, skew: -7 * day},
+		{name: "asleep with a wrong clock, told by two", off: -day, do: func(c *machine) { c.vendor(0); c.other(0); c.sleep(3 * time.Hour); c.vendor(3 * time.Hour) }, steps: []time.Duration{day}, now: 3 * time.Hour, skew: -day},
 		{name: "asleep with a wrong clock", off: -day, do: func(c *machine) { c.vendor(0); c.sleep(3 * time.Hour); c.vendor(3 * time.Hour) }, steps: []time.Duration{day}, now: 3 * time.Hour, skew: -day},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -208,7 +226,7 @@ func TestClockTellsEveryStep(t *testing.T) {
 			by := time.Duration(rapid.SampledFrom([]int{-1440, -62, -2, 2, 62, 1440}).Draw(rt, "minutes")) * time.Minute
 			hear := rapid.Bool().Draw(rt, "hear")
 			if hear {
-				c.Heard(before.Add(by))
+				c.Heard("a", before.Add(by))
 			} else {
 				c.set(by)
 			}
@@ -247,7 +265,7 @@ func TestClockTellsOneStepOnceToMany(t *testing.T) {
 	read(func() { wall = wall.Add(day) })
 	readers.Wait()
 	c.Now()
-	c.Heard(noon)
+	c.Heard("a", noon)
 	if n := len(told); n != 1 {
 		t.Fatalf("told %d times, want once", n)
 	}
@@ -264,7 +282,7 @@ func TestClockOfThisMachine(t *testing.T) {
 		if now := c.Now(); !now.Equal(time.Now()) || now.Sub(before) != time.Hour || now.Location() != time.UTC {
 			t.Errorf("%s an hour after %s", now, before)
 		}
-		c.Heard(time.Now().Add(-day))
+		c.Heard("a", time.Now().Add(-day))
 		if got := c.Skew(); got != day {
 			t.Errorf("ahead by %s, want a day", got)
 		}

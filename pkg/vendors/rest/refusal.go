@@ -168,13 +168,15 @@ func (c *Client) retryAfter(a Answer) time.Duration {
 	return min(max(until.Sub(now), 0), year)
 }
 
-// date is the vendor's clock; zero: not said.
+// date is the vendor's clock; zero: not said. An answer that lay in a cache
+// says how many seconds it is old.
 func date(h http.Header) time.Time {
 	t, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
+	age, bad := strconv.ParseUint(cmp.Or(h.Get("Age"), "0"), 10, 31)
+	if err != nil || bad != nil {
 		return time.Time{}
 	}
-	return t.UTC()
+	return t.UTC().Add(time.Duration(age) * time.Second)
 }
 
 func size(bytes int64) string {

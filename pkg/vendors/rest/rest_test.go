@@ -119,6 +119,22 @@ func TestGet(t *testing.T) {
 	}
 }
 
+// TestTheVendorsClock: what lay in a cache tells an old time and how old it is.
+func TestTheVendorsClock(t *testing.T) {
+	said := time.Date(2022, 12, 9, 17, 5, 9, 0, time.UTC)
+	for age, want := range map[string]time.Time{
+		"": said, "0": said, "3600": said.Add(time.Hour), "-5": {}, "soon": {}, "99999999999999999999": {},
+	} {
+		v := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Date", said.Format(http.TimeFormat))
+			w.Header().Set("Age", age)
+		})
+		if a := get(t, client(), v.URL); !a.Date.Equal(want) {
+			t.Errorf("Age %q: %v, want %v", age, a.Date, want)
+		}
+	}
+}
+
 func TestPost(t *testing.T) {
 	v := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusCreated)
