@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
@@ -52,10 +51,7 @@ func (c clouds) vendors() []vendor {
 // newClouds makes the vendors, and what the program has to know of them. Every
 // key and every secret is made here, and lasts as long as the demo.
 func newClouds(now time.Time) (c clouds, environ map[string]string) {
-	environ = map[string]string{
-		"EQUIWATT_POLL_INTERVAL": pollInterval.String(), "POWERRESPONSE_TENANT": tenant,
-		"POWERRESPONSE_EVENT_TYPES": strings.Join(responseTypes(), ","),
-	}
+	environ = map[string]string{"EQUIWATT_POLL_INTERVAL": pollInterval.String(), "POWERRESPONSE_TENANT": tenant}
 	secret := func(variable string) string {
 		environ[variable] = "demo-" + rand.Text()
 		return environ[variable]

@@ -107,7 +107,7 @@ func ofDevices(ctx context.Context, client *ecomon.Client) (list []ecomon.Settin
 		}
 	}
 	if err == nil && len(list) == 0 {
-		err = errors.New("no device has an alert at Ecomon: hooks register ecomon device=… limit=… adds it (the limit in Wh of an hour)")
+		err = errors.New("no device has an alert at Ecomon: register it with device=… limit=… (in Wh of an hour)")
 	}
 	return list, err
 }
@@ -125,7 +125,7 @@ func (k ecomonClerk) check(ctx context.Context, h hook) (lines []string, err err
 			}
 		}
 		if missing > 0 {
-			return fmt.Errorf("%d of %d alerts do not call here: hooks register ecomon attaches them", missing, len(list))
+			return fmt.Errorf("%d of %d alerts do not call here: register attaches them", missing, len(list))
 		}
 		return err
 	})

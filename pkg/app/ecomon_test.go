@@ -202,7 +202,7 @@ func TestEcomonHooks(t *testing.T) {
 	env["PUBLIC_URL"] = hooks
 	for _, step := range []struct{ args, says, fails string }{
 		{"list ecomon", "ecomon: the alert PriceWarningAlertSetting calls no webhook\n", ""},
-		{"check ecomon", "", "no device has an alert at Ecomon: hooks register ecomon device=… limit=… adds it"},
+		{"check ecomon", "", "no device has an alert at Ecomon: register it with device=… limit=…"},
 		{"register ecomon", "ecomon: the secret is set\n", "no device has an alert"},
 		{"register ecomon device=a1b2c3d4", "", "device and limit come together"},
 		{"register ecomon limit=5000", "", "device and limit come together"},
@@ -221,7 +221,7 @@ func TestEcomonHooks(t *testing.T) {
 		{"remove ecomon", "", "Ecomon offers no way to remove its webhooks."},
 		{"another", "", ""},
 		{"check ecomon", "ecomon: the alert at half the hour of a1b2c3d4 (5000 Wh) calls here\necomon: the alert at any time of a1b2c3d4 (5000 Wh) calls here\n" +
-			"ecomon: the alert at half the hour of e5f6 (1 Wh) does not call here\n", "1 of 3 alerts do not call here: hooks register ecomon attaches them"},
+			"ecomon: the alert at half the hour of e5f6 (1 Wh) does not call here\n", "1 of 3 alerts do not call here: register attaches them"},
 	} {
 		if step.args == "another" {
 			cloud.Limit(simulator.HalfHourAlert, "e5f6", 1)

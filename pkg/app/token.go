@@ -216,7 +216,7 @@ func (a *App) moved(ctx context.Context, s source, was string) string {
 	fresh := h
 	fresh.URL, fresh.Former = a.hookURL(s), h.URL
 	if _, err := s.run(ctx, r.register, fresh); err != nil {
-		return s.title + ": it could not be told of the new hook URL (" + err.Error() + "). Do it with grid2mqtt hooks register " + s.name + "."
+		return s.title + ": it could not be told of the new hook URL (" + err.Error() + "). Register it again."
 	}
 	if r.remove == nil {
 		return s.title + ": it is told of the new hook URL. Take the old one away there."

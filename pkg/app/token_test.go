@@ -180,7 +180,7 @@ func TestRotationAtTheVendors(t *testing.T) {
 	r.remove = remove
 	c.hooks = []string{a.hookURL(a.table[1])}
 	r.register = func(context.Context, hook) ([]string, error) { return nil, io.ErrUnexpectedEOF }
-	rotate(byHand, "Capacitor: it could not be told of the new hook URL (unexpected EOF). Do it with grid2mqtt hooks register capacitor.")
+	rotate(byHand, "Capacitor: it could not be told of the new hook URL (unexpected EOF). Register it again.")
 	a.config.PublicURL = ""
 	rotate(byHand, "Capacitor: give it the new hook URL")
 }
