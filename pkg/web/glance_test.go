@@ -46,7 +46,7 @@ func TestSetupAtAGlance(t *testing.T) {
 		steps []Step
 		want  string
 	}{
-		{[]Step{{Title: "A", State: Passed}, {Title: "B", State: Skipped}}, `<li class="good"><a href="setup"><strong>Set-up:</strong> All is set up</a>`},
+		{[]Step{{Title: "A", State: Passed}, {Title: "B", State: Skipped}}, `<li class="good"><a href="setup"><strong>Set-up:</strong> complete</a>`},
 		{[]Step{{Title: "A", State: Waiting}, {Title: "B", State: Waiting}}, `<li class="calm"><a href="setup"><strong>Set-up:</strong> A: not seen yet</a>`},
 		{[]Step{{Title: "A", State: Waiting}, {Title: "<b>", State: Failed}, {Title: "C", State: Failed}}, `<li class="bad"><a href="setup"><strong>Set-up:</strong> &lt;b&gt;: not yet</a>`},
 	} {

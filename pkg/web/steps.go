@@ -38,7 +38,7 @@ func standingOf(checks []Step) standing {
 			return standing{printable(s.Title) + ": not seen yet", "calm"}
 		}
 	}
-	return standing{"All is set up", "good"}
+	return standing{"complete", "good"}
 }
 
 // standing returns nil where nobody looks.
