@@ -155,7 +155,12 @@ func (m *metering) ask(ctx context.Context, a *App, wait func(context.Context) e
 		// Whether it is the meter or the key, the list will tell.
 		m.refused[q.Meter] = refusal{m.refused[q.Meter].n + 1, begun}
 		m.listed = time.Time{}
-		a.log.Warn().Str("source", "openvolt").Int("status", r.Status).Msg("a meter is refused: " + r.Reason)
+		why := r.Reason
+		if r.Unauthorized {
+			why = "its consent may have ended. Whether it is the API key shows next."
+		}
+		id := []rune(q.Meter) // of which its device's name has the end
+		a.log.Warn().Str("source", "openvolt").Str("meter", "…"+string(id[max(0, len(id)-6):])).Int("status", r.Status).Msg("a meter is refused: " + why)
 		return event.Answer{Received: begun}, nil
 	case errors.As(err, &r) && r.Status != 0 && r.Status != http.StatusTooManyRequests:
 		m.failed[q.Meter] = true

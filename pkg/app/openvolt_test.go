@@ -248,6 +248,9 @@ func TestAKeyThatIsRefused(t *testing.T) {
 	if s := r.all.last("grid2mqtt/bridge/state"); !strings.Contains(s, `"problem":"OFF"`) {
 		t.Error(s)
 	}
+	if log := get(t, r.web+"/log"); !strings.Contains(log, "a meter is refused: its consent may have ended") || !strings.Contains(log, "…"+voltMeter[len(voltMeter)-6:]) || strings.Contains(log, voltMeter) || strings.Contains(log, "refuses the API key") {
+		t.Error("the log does not say which meter is refused, and why it may be")
+	}
 	r.Approve(voltMeter)
 	r.deliver(t)
 	r.until(t, r.energy())
