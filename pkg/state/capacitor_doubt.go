@@ -135,7 +135,7 @@ func (q *chargers) wonderAt(x *charge) time.Time {
 	switch {
 	case !x.hint.IsZero():
 		return latest(x.hint.Add(settle), again)
-	case q.hooked && (x.best == nil || x.start.IsZero()): // its start was lost
+	case q.hooked && (x.best == nil || x.start.IsZero() || x.socket == nil): // its start was lost, or says too little
 		return latest(x.heard.Add(settle), x.asked.Add(quiet))
 	case q.hooked:
 		return latest(x.news.Add(quiet), again)

@@ -57,6 +57,7 @@ func TestDoubts(t *testing.T) {
 		"… and nobody asks":     {append(detail(10*m, "Charging"), transaction(m, facts{"status": "active"}, at(0), time.Time{})), "transaction 7 at 16m0s, routine"},
 		"it has just begun":     {append(detail(0, "Preparing"), begins(m, "7", 0)), "transaction 7 at 31m1s"},
 		"its start was lost":    {append(detail(0, "Charging"), measures(10*m, "7", 9), measures(10*m+30*s, "7", 10)), "transaction 7 at 11m0s"},
+		"it says too little":    {append(detail(0, "Preparing"), hook("transaction.started", 10*m, facts{"transactionId": "7", "meterStart": 0})), "transaction 7 at 11m0s"},
 		"… nobody knows it":     {append(detail(0, "Charging"), measures(10*m, "7", 9), asked(11*m, "transaction", "7"), measures(12*m, "7", 10)), "transaction 7 at 41m0s"},
 		"a stop was lost":       {append(detail(0, "Charging"), begins(0, "7", 0), changes(20*m, "Finishing")), "transaction 7 at 21m0s"},
 		"a new one has begun":   {append(detail(0, "Charging"), begins(0, "7", 0), begins(20*m, "8", 0)), "transaction 7 at 21m0s"},

@@ -215,7 +215,7 @@ func (c *Client) refuse(a rest.Answer) error {
 		r.RetryAfter = max(r.RetryAfter, reset(a.Header.Get("RateLimit-Reset"), now).Sub(now))
 		r.Reason = "Capacitor's calls for today are used up: it is asked again at " + now.Add(r.RetryAfter).UTC().Format("15:04") + " UTC."
 	default:
-		if message != "" {
+		if message != "" && a.Status < http.StatusInternalServerError { // what it says of a fault may be new each time
 			quoted("Capacitor refuses (HTTP status " + strconv.Itoa(a.Status) + ")")
 		}
 	}

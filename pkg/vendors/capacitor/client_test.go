@@ -185,6 +185,7 @@ func TestRefusals(t *testing.T) {
 		"charger quota":  {429, sample(t, "error_charger_limit"), "“Charger limit reached.", nil},
 		"not connected":  {503, sample(t, "error_not_connected"), "not connected", ErrOffline},
 		"out of order":   {503, "<html>", "problem of its own", nil},
+		"a fault":        {500, `{"error":{"message":"request 8f3a91 failed at 12:00:01"}}`, "Capacitor has a problem of its own (HTTP status 500).", nil},
 		"web page":       {200, "<html>", "web page", nil},
 		"cut":            {200, `{"chargers":[`, "cut off", nil},
 		"something else": {200, `{"foo":1}`, "cannot be read", nil},
