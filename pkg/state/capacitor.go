@@ -85,6 +85,7 @@ type chargers struct {
 
 	hooked bool      // a webhook ever came
 	listed time.Time // when the API was last asked for all chargers
+	blind  time.Time // … for the first time after who knows what was missed
 	doubts timers    // of boxes and charges: when they are worth a question
 	quota  CapacitorQuota
 	asks   *CapacitorAsks
@@ -314,7 +315,7 @@ func (q *chargers) step(s Step, live bool) {
 		return
 	}
 	q.link.step(s.By)
-	move(s.By, &q.listed, &q.pruned, &q.quota.Reset)
+	move(s.By, &q.listed, &q.blind, &q.pruned, &q.quota.Reset)
 	for _, b := range q.boxes {
 		move(s.By, &b.life, &b.readAt, &b.known)
 		if !b.alive.at.IsZero() {

@@ -95,6 +95,9 @@ func (q *chargers) doubtAt(b *box) (at time.Time, kind string, routine bool) {
 	if fresh.Before(b.since) {
 		return b.since.Add(2 * settle), "charger", false
 	}
+	if b.readAt.Before(q.blind) {
+		return q.blind, "charger", false
+	}
 	if q.hooked {
 		return fresh.Add(hookedFor), "charger", true
 	}
@@ -135,6 +138,8 @@ func (q *chargers) wonderAt(x *charge) time.Time {
 	switch {
 	case !x.hint.IsZero():
 		return latest(x.hint.Add(settle), again)
+	case latest(x.news, x.asked).Before(q.blind):
+		return latest(q.blind, again)
 	case q.hooked && (x.best == nil || x.start.IsZero() || x.socket == nil): // its start was lost, or says too little
 		return latest(x.heard.Add(settle), x.asked.Add(quiet))
 	case q.hooked:
@@ -190,6 +195,9 @@ func (q *chargers) wasAsked(kind, id string, failed bool, ids []string, at time.
 		if failed {
 			return
 		}
+		if q.listed.IsZero() {
+			q.missed(at)
+		}
 		q.listed = at
 		there := make(map[string]bool, len(ids))
 		for _, id := range ids {
@@ -212,6 +220,17 @@ func (q *chargers) wasAsked(kind, id string, failed bool, ids []string, at time.
 		}
 	case "transaction":
 		q.numbered(id, func(x *charge) { x.asked, x.tries = at, x.tries+1 })
+	}
+}
+
+// missed: until now nobody listened, or not all the time.
+func (q *chargers) missed(now time.Time) {
+	q.blind = now
+	for _, b := range q.boxes {
+		q.doubt(b)
+	}
+	for _, x := range q.charges {
+		q.wonder(x)
 	}
 }
 

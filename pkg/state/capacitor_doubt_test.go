@@ -2,6 +2,8 @@ package state
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +78,34 @@ func TestDoubts(t *testing.T) {
 		if got := h.wants(h.time); got != c.want {
 			t.Errorf("%s: wants %s, want %s", name, got, c.want)
 		}
+	}
+}
+
+// TestAfterAnAbsence: who knows what was missed while nothing listened, or the
+// way to the API was broken: each charger is read, and each charge that ran.
+func TestAfterAnAbsence(t *testing.T) {
+	h := openGarage().hear(detail(0, "Charging")...).hear(begins(m, "7", 0), changes(m, "Charging"))
+	h.hear(asked(10*m, "chargers", "", "A"))
+	wanted := []string{}
+	for range 2 {
+		wanted = append(wanted, h.wants(11*m))
+		asks := h.source(11 * m).Asks.(*CapacitorAsks)
+		h.hear(asked(11*m, asks.Kind, asks.ID))
+	}
+	if slices.Sort(wanted); !slices.Equal(wanted, []string{"charger A at 10m0s", "transaction 7 at 10m0s"}) {
+		t.Errorf("after a restart: %q", wanted)
+	}
+	if got := h.wants(11 * m); got != "transaction 7 at 31m1s" {
+		t.Errorf("all was asked: %s", got)
+	}
+	h.hear(asked(13*m, "chargers", "", "A")) // the slow timer's
+	if got := h.wants(13 * m); got != "transaction 7 at 31m1s" {
+		t.Errorf("nothing was missed: %s", got)
+	}
+	h.hear(event.Event{Source: "capacitor", Subject: event.Link, By: event.Self, Seen: at(14 * m), Status: &event.Status{State: "error", Detail: "no"}})
+	h.hear(asked(15*m, "chargers", "", "A"))
+	if got := h.wants(15 * m); !strings.HasSuffix(got, " at 15m0s") {
+		t.Errorf("the way was broken: %s", got)
 	}
 }
 
