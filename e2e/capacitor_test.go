@@ -146,9 +146,12 @@ func TestCapacitorQuota(t *testing.T) {
 	h.presses(t, "stop")
 	h.quota(t, 0, func(q quota) bool { return q.Problem != nil && strings.Contains(*q.Problem, "used up") })
 	calls := len(h.vendor.Calls())
+	mark := h.mark(t)
 	must(t, h.app.Restart(limit(t, soon)))
+	h.online(t, mark)
+	mark = h.mark(t)
 	h.presses(t, "stop")
-	must(t, h.air.Quiet(limit(t, soon), 5*time.Second, observer.On(chargersTopic)))
+	h.quota(t, mark, func(q quota) bool { return q.Problem != nil && strings.Contains(*q.Problem, "used up") })
 	if n := len(h.vendor.Calls()); n != calls {
 		t.Errorf("%d calls after the quota was used up", n-calls)
 	}
@@ -179,7 +182,9 @@ func TestCapacitorSaysWhyNot(t *testing.T) {
 	h.charger(t, 0, func(c chargerState) bool { return is(c.Online, "OFF") })
 	h.quota(t, 0, func(q quota) bool { return q.Problem != nil && strings.Contains(*q.Problem, "not connected") })
 
+	mark := h.mark(t)
 	must(t, h.app.Restart(limit(t, soon))) // which generation answers is remembered
+	h.online(t, mark)
 	h.vendor.Prompt(true)
 	h.vendor.Connect("BOX-1")
 	h.presses(t, "start")
