@@ -20,7 +20,6 @@ type equiwattState struct {
 	LastEnd    time.Time `json:"last_end"`
 	Month      *int      `json:"equivents_month"`
 	CloudError string    `json:"cloud_error"`
-	LastPoll   time.Time `json:"last_poll"`
 	LastHook   time.Time `json:"last_hook"`
 }
 

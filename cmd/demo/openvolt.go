@@ -24,7 +24,6 @@ const months = 13
 type meterState struct {
 	LastDay string   `json:"last_day"`
 	Energy  *float64 `json:"last_day_energy"` // kWh
-	Gaps    *int     `json:"gaps"`
 }
 
 // readings are meter data that arrive: thirteen months of a meter that is new,

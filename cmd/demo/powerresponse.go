@@ -10,9 +10,7 @@ import (
 // responseState is what PowerResponse's state topic says.
 type responseState struct {
 	Active    string    `json:"active"`
-	End       time.Time `json:"end"`
 	NextStart time.Time `json:"next_start"`
-	Cloud     string    `json:"cloud"`
 }
 
 // dispatch is an event that is announced, begins and ends.

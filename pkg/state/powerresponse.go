@@ -67,7 +67,6 @@ type dispatches struct {
 
 type dispatch struct {
 	Dispatch
-	data json.RawMessage
 
 	void bool
 	over time.Time // when it was cancelled while it ran; zero: it was not
@@ -136,7 +135,7 @@ func (q *dispatches) hint(e event.Event, news bool) {
 func (d *dispatch) learn(e event.Event) {
 	var says struct{ Name, Status string }
 	_ = json.Unmarshal(e.Data, &says) // an event that is gone has none
-	d.Name, d.Status, d.data = cmp.Or(says.Name, d.Name), cmp.Or(says.Status, d.Status), e.Data
+	d.Name, d.Status = cmp.Or(says.Name, d.Name), cmp.Or(says.Status, d.Status)
 }
 
 // end is when an event stops to run, unless it is cancelled before.
