@@ -170,7 +170,8 @@ func TestStopSaysOffline(t *testing.T) {
 	r.cloud.Break(simulator.Slow())
 	r.start(t)
 	until(t, soon, "a call", func() bool { return len(r.cloud.Calls()) > 0 })
-	slow, err := http.NewRequestWithContext(limit(t, soon), http.MethodPost, r.app.Hooks+hookPath("started"), neverEnding{limit(t, soon).Done()})
+	over := make(chan struct{})
+	slow, err := http.NewRequestWithContext(limit(t, soon), http.MethodPost, r.app.Hooks+hookPath("started"), neverEnding{over})
 	must(t, err)
 	done := make(chan struct{})
 	go func() {
@@ -186,6 +187,7 @@ func TestStopSaysOffline(t *testing.T) {
 	if held := r.held(t); held[statusTopic] != "offline" {
 		t.Errorf("the broker holds %q", held[statusTopic])
 	}
+	close(over)
 	<-done
 }
 
