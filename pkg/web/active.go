@@ -130,6 +130,8 @@ func (a around) headline(p Page) (words, tone string) {
 		return "A rehearsal is running", "rehearse"
 	case e != nil && e.Active == nil:
 		return "It is not known whether an equivent is running", "unknown"
+	case e == nil && !slices.ContainsFunc(p.Sources, func(s Source) bool { return s.On && (s.Health == Fresh || s.Health == Quiet) }):
+		return "It is not known whether anything is running", "unknown"
 	}
 	return "Nothing is running", "idle"
 }

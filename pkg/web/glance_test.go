@@ -23,6 +23,11 @@ func TestOverviewSays(t *testing.T) {
 			p.Rehearsal = &Rehearsal{Title: "Equiwatt", Began: ago(9 * time.Minute), Running: running, Stages: []Stage{{Title: "The broker has it", At: ago(8 * time.Minute)}, {Title: "Home Assistant has it"}}}
 		})
 	}
+	alone := func(health string) Page {
+		return with(func(p *Page, _ *state.Equivents) {
+			p.View.Equiwatt, p.Sources = nil, []Source{{Name: "ecomon", Title: "Ecomon", On: true, Health: health}, {Name: "equiwatt"}}
+		})
+	}
 	for name, c := range map[string]struct {
 		page      Page
 		says, not string
@@ -30,6 +35,9 @@ func TestOverviewSays(t *testing.T) {
 		"a bad answer":         {beside(func(_ *Page, e *state.Equivents) { e.CloudError = "It is broken." }), "No equivent is running, as Equiwatt said", "That is what"},
 		"a webhook is pending": {beside(func(_ *Page, e *state.Equivents) { e.Pending = ago(time.Second) }), "No equivent is running, as Equiwatt said", "That is what"},
 		"nothing is known":     {beside(func(_ *Page, e *state.Equivents) { e.Active = nil }), "Whether an equivent is running is not known.", ""},
+		"nobody was heard":     {alone(""), "It is not known whether anything is running", "As far as is known"},
+		"nobody answers":       {alone(Broken), "the sources below say why", "As far as is known"},
+		"somebody was heard":   {alone(Quiet), "As far as is known", "not known whether"},
 		"alone":                {with(func(_ *Page, e *state.Equivents) { e.CloudError = "It is broken." }), "That is what Equiwatt said", "No equivent is running"},
 		"on its way":           {rehearsed(true), ">waiting<", "The rehearsal is over"},
 		"it never came":        {rehearsed(false), "The rehearsal is over, and was not seen to reach Home Assistant", ">waiting<"},
