@@ -116,7 +116,7 @@ func Run(ctx context.Context, environ map[string]string, stdout io.Writer, host 
 	a.journal, err = journal.Open(c.DataDir, journal.Options{Log: a.logger("journal"), Retention: c.Retention, Now: a.clock.Now, Committed: a.commits.observe})
 	if err != nil {
 		page.Close()
-		return a.refuse(ctx, fmt.Errorf("DATA_DIR cannot be used: %w", err))
+		return a.refuse(ctx, fmt.Errorf("DATA_DIR: %w", err))
 	}
 	defer a.journal.Close()
 	a.hookAddr = hooks.Addr().String()

@@ -42,7 +42,7 @@ func Leave(ctx context.Context, environ map[string]string, stdout io.Writer, hos
 	case errors.Is(err, journal.ErrInUse):
 		return fmt.Errorf("%w: Grid2MQTT is running on %s, stop it first", ErrNotLeft, c.DataDir)
 	case err != nil:
-		return fmt.Errorf("DATA_DIR cannot be used: %w", err)
+		return fmt.Errorf("DATA_DIR: %w", err)
 	}
 	defer a.journal.Close()
 	a.house = &house{journal: a.journal, clock: a.clock}
