@@ -53,13 +53,13 @@ func (s Supervisor) MQTT(ctx context.Context) (Broker, error) {
 	status, err := s.get(ctx, "/services/mqtt", &service)
 	switch {
 	case status == http.StatusBadRequest:
-		return Broker{}, errors.New("addon: no MQTT broker app is running yet: install and start the Mosquitto broker app, or fill in mqtt.url on the configuration tab")
+		return Broker{}, errors.New("addon: no MQTT broker app is running yet: install and start the Mosquitto broker app, or fill in MQTT broker on the Configuration tab")
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return Broker{}, fmt.Errorf("addon: the Supervisor does not tell this app the MQTT broker (%d): restart the app, or fill in mqtt.url on the configuration tab", status)
+		return Broker{}, fmt.Errorf("addon: the Supervisor does not tell this app the MQTT broker (%d): restart the app, or fill in MQTT broker on the Configuration tab", status)
 	case err != nil:
 		return Broker{}, fmt.Errorf("addon: ask for the MQTT broker: %w", err)
 	case service.Host == "" || service.Port == 0:
-		return Broker{}, errors.New("addon: the MQTT broker app gave no address: restart it, or fill in mqtt.url on the configuration tab")
+		return Broker{}, errors.New("addon: the MQTT broker app gave no address: restart it, or fill in MQTT broker on the Configuration tab")
 	}
 	scheme := "mqtt"
 	if service.SSL {

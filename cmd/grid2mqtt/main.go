@@ -75,16 +75,22 @@ func run(ctx context.Context, args []string, env map[string]string, stdout, stde
 func underSupervisor(env map[string]string, host app.Host) (map[string]string, app.Host) {
 	env, err := addon.Environ(env, addon.OptionsFile)
 	if err != nil {
-		host.Problem = err.Error()
+		host.Problem = bare(err).Error()
 	}
 	supervisor := addon.Supervisor{Token: env["SUPERVISOR_TOKEN"]}
 	host.Stay, host.Allowed = true, addon.Allowed
 	host.Broker = func(ctx context.Context) (homeassistant.Broker, error) {
 		b, err := supervisor.MQTT(ctx)
-		return homeassistant.Broker{URL: b.URL, Username: b.Username, Password: b.Password}, err
+		if err != nil {
+			return homeassistant.Broker{}, bare(err)
+		}
+		return homeassistant.Broker{URL: b.URL, Username: b.Username, Password: b.Password}, nil
 	}
 	return env, host
 }
+
+// bare is an error as it stands on the page, without the room that it is from.
+func bare(err error) error { return errors.New(strings.TrimPrefix(err.Error(), "addon: ")) }
 
 // pageURL is how Home Assistant links to the page; empty where nobody says.
 func pageURL(ctx context.Context, env map[string]string) string {
