@@ -129,5 +129,13 @@ func (r Reply) events(seen time.Time, live bool) (events []event.Event) {
 	case r.offline != "":
 		events = append(events, Unreachable(r.offline, seen))
 	}
+	// A webhook is older or newer than an answer by the vendor's clock.
+	if behind := seen.Sub(r.Date); behind > 0 && behind < ahead {
+		for i, e := range events {
+			if e.At.Equal(seen) {
+				events[i].At = r.Date
+			}
+		}
+	}
 	return events
 }

@@ -3,6 +3,7 @@ package capacitor
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestAsk: that something is not known, or a charger not connected, is an
@@ -38,6 +39,24 @@ func TestAsk(t *testing.T) {
 		}
 		if got != c.want && (err == nil || c.want == "" || !strings.HasPrefix(got, c.want)) || err == nil && len(reply.Body) == 0 {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// TestByTheVendorsClock: webhooks carry the vendor's time, so an answer's is
+// his too, as long as ours is about the same.
+func TestByTheVendorsClock(t *testing.T) {
+	for date, want := range map[time.Time]time.Time{
+		arrival.Add(-30 * time.Second): arrival.Add(-30 * time.Second),
+		arrival.Add(30 * time.Second):  arrival,
+		arrival.Add(-time.Hour):        arrival,
+		{}:                             arrival,
+	} {
+		at := arrival.Add(-10 * time.Minute)
+		r := Reply{Date: date, detail: &Charger{ID: "A", Online: new(true), Connectors: []Connector{{ID: 1, Status: "Available"}, {ID: 2, Status: "Available", Updated: at}}}}
+		told := r.Events(arrival)
+		if !told[0].At.Equal(want) || !told[1].At.Equal(want) || !told[2].At.Equal(at) || !told[0].Seen.Equal(arrival) {
+			t.Errorf("told at %v: %v, %v, %v", date, told[0].At, told[1].At, told[2].At)
 		}
 	}
 }
