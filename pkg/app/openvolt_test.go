@@ -12,6 +12,8 @@ import (
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/event"
 	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
+	"github.com/grid2mqtt/grid2mqtt/pkg/state"
+	"github.com/grid2mqtt/grid2mqtt/pkg/vendors/openvolt"
 )
 
 const (
@@ -191,6 +193,31 @@ func TestRefetch(t *testing.T) {
 	r.say.Publish("grid2mqtt/openvolt/set/refresh", 1, false, "PRESS").Wait()
 	r.until(t, r.energy())
 	r.within(t)
+}
+
+// TestRefetchIsOfOneMeter where the command is one meter's, and of all where it
+// is Openvolt's.
+func TestRefetchIsOfOneMeter(t *testing.T) {
+	a := live(t, map[string]string{"OPENVOLT_API_KEY": voltKey, "OPENVOLT_URL": "http://127.0.0.1:1"}, nil)
+	now := time.Now()
+	a.house.tell(openvolt.Meter{ID: "one"}.Event(now), openvolt.Meter{ID: "two"}.Event(now))
+	a.publisher.Wake()
+	eventually(t, "both meters", func() bool { return a.house.view().Source("openvolt").Devices.Len() == 3 })
+	s := a.sources[0]
+	for subject, want := range map[string]string{"two": "two", "": "one two", "three": ""} {
+		// A day of its own for each, of which nothing else speaks.
+		day := now.AddDate(0, 0, -30-5*len(subject)).Truncate(24 * time.Hour)
+		s.command(t.Context(), a.App, s, subject, "refetch", `{"from":"`+day.Format(time.DateOnly)+`","to":"`+day.Format(time.DateOnly)+`"}`)
+		eventually(t, subject+" refetches "+want, func() bool {
+			told := ""
+			for _, meter := range a.house.view().Source("openvolt").Asks.(*state.OpenvoltAsks).Meters {
+				if !meter.Told[openvolt.DayNumber(day)].IsZero() {
+					told += " " + meter.ID
+				}
+			}
+			return strings.TrimSpace(told) == want
+		})
+	}
 }
 
 func TestAskedSpans(t *testing.T) {
