@@ -64,7 +64,11 @@ func (a *App) record(ctx context.Context, d event.Delivery, events []event.Event
 		a.heard.Store(d.Source, d.Received)
 		a.outside(d)
 		a.count("grid2mqtt_deliveries_total", "source", d.Source, "verdict", stored.Verdict)
-		a.log.Info().Str("source", d.Source).Str("kind", d.Kind).Str("via", d.Via).Int("bytes", len(d.Body)).Msg("webhook received")
+		line := a.log.Info().Str("source", d.Source).Str("via", d.Via).Int("bytes", len(d.Body))
+		if d.Kind != "" {
+			line.Str("kind", d.Kind)
+		}
+		line.Msg("webhook received")
 	}
 	return err
 }

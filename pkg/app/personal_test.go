@@ -11,11 +11,14 @@ import (
 
 // persons are fields that tell who somebody is, each with a value to look for.
 var persons = map[string]any{
-	"name": "Kari-0451", "ownerName": "Ola-0451", "email": "kari-0451@example.org", "address": "0451 Street", "postcode": "AB0451",
-	"phone": "+44770000451", "mpan": "1012340451901", "meter_number": "9999990451999", "idTag": "CARD-0451", "id_tag": "TAG-0451", "parentIdTag": "PARENT-0451",
-	"customer": map[string]any{"id": "cust-0451", "notes": []string{"note-0451"}}, "iban": "GB0451", "birthDate": "0451-01-01",
-	"contact": "ola-0451@example.org",
+	"name": "Kari-q451", "ownerName": "Ola-q451", "email": "kari-q451@example.org", "address": "q451 Street", "postcode": "ABq451",
+	"phone": "+44770000451", "mpan": "1012340451901", "meter_number": "9999990451999", "idTag": "CARD-q451", "id_tag": "TAG-q451", "parentIdTag": "PARENT-q451",
+	"customer": map[string]any{"id": "cust-q451", "notes": []string{"note-q451"}}, "iban": "GBq451", "birthDate": "0451-01-01",
+	"contact": "ola-q451@example.org",
 }
+
+// marks are in these values and, unlike a few digits, in no instant and no measure.
+var marks = []string{"q451", "4770000451", "1234045190", "9999045199", "0451-01-01"}
 
 // TestNothingPersonalLeaves has every vendor tell who somebody is, and looks
 // for it in every topic, on every page, in the log and in what is given to
@@ -35,7 +38,7 @@ func TestNothingPersonalLeaves(t *testing.T) {
 	n := 0
 	tell := func(source, kind string, body any) {
 		text, _ := json.Marshal(body)
-		r, err := http.Post(a.hooks+"/hook/"+source+"/"+goodToken+kind+"?email=kari-0451%40example.org", "application/json", strings.NewReader(string(text)))
+		r, err := http.Post(a.hooks+"/hook/"+source+"/"+goodToken+kind+"?email=kari-q451%40example.org", "application/json", strings.NewReader(string(text)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,8 +80,10 @@ func TestNothingPersonalLeaves(t *testing.T) {
 		told["the bundle's "+name] = text
 	}
 	for where, text := range told {
-		for at := strings.Index(text, "0451"); at >= 0; at = -1 {
-			t.Errorf("%s tells who somebody is: …%s…", where, text[max(0, at-60):min(len(text), at+20)])
+		for _, mark := range marks {
+			if at := strings.Index(text, mark); at >= 0 {
+				t.Errorf("%s tells who somebody is: …%s…", where, text[max(0, at-60):min(len(text), at+20)])
+			}
 		}
 	}
 }
