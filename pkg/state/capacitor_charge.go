@@ -96,7 +96,7 @@ func (q *chargers) charge(number, charger string) (key string, x *charge) {
 // charge is over.
 func (x *charge) anew(e event.Event, f chargeFacts) bool {
 	dated := !e.At.Equal(e.Seen)
-	return f.Event == "transaction.started" && dated && x.over && !x.end.IsZero() && e.At.After(x.end)
+	return f.Event == "transaction.started" && dated && x.over && !x.end.IsZero() && e.At.After(x.end.Add(settle))
 }
 
 // transaction takes what is said of a charge, by a webhook or by the API.
