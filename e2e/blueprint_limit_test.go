@@ -1,11 +1,9 @@
 package e2e
 
 import (
-	"slices"
 	"testing"
 	"time"
 
-	"github.com/grid2mqtt/grid2mqtt/e2e/hass"
 	"github.com/grid2mqtt/grid2mqtt/e2e/observer"
 	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
 )
@@ -31,14 +29,7 @@ func limitCoach(t *testing.T, h *home) {
 	h.shows(t, map[string]string{
 		"binary_sensor.ecomon_a1b2c3d4_limit_warning": "off", "sensor.ecomon_a1b2c3d4_limit": "unknown", "sensor.ecomon_a1b2c3d4_remaining": "unknown",
 	})
-	for _, id := range []string{"plug_off", "plug_on", "plug_touched"} {
-		h.call(t, "input_boolean.turn_on", "input_boolean."+id, nil)
-	}
-	h.setUp(t, "coach", "limit_coach", object{
-		"event": "event.ecomon_a1b2c3d4_event", "targets": []string{"notify.others"}, "power": []string{"sensor.house_power"}, "pause": 1,
-		"plugs": []string{"input_boolean.plug_touched", "input_boolean.plug_off", "input_boolean.plug_on"},
-	})
-	h.idle(t)
+	h.setUpCoaches(t)
 	skew, hour := fullHour(h.cloud)
 	h.press(t, "refresh")
 	_, err := h.air.Next(limit(t, patience), 0, whole(h.id+"/equiwatt/state", func(s equivents) bool { // the clock is told
@@ -52,20 +43,44 @@ func limitCoach(t *testing.T, h *home) {
 	h.told(t, mark, "2000 Wh are left until ")
 	// The second plug takes the power below the limit, so the third stays on.
 	h.shows(t, map[string]string{"input_boolean.plug_touched": "off", "input_boolean.plug_off": "off", "sensor.ecomon_a1b2c3d4_projection": "6000"})
-	until(t, patience, "it waits for the hour", func() bool {
-		all, err := h.hass.Traces(limit(t, patience), "coach")
-		return err == nil && slices.ContainsFunc(all, func(trace hass.Trace) bool { return trace.LastStep == "action/7" })
-	})
-	h.shows(t, map[string]string{"input_boolean.plug_on": "on"})
+	for _, id := range []string{"coach", "only_told"} {
+		h.waits(t, id, "event", "Until the hour is over")
+	}
+	h.shows(t, map[string]string{"input_boolean.plug_on": "on", "input_boolean.guest_plug": "on"})
+	if time.Until(hour) > slow*time.Second {
+		alerts.Use("A1B2C3D4", 2500) // past the limit is another alert in the same hour
+		deliver()
+		_, err := h.air.Times(limit(t, patience), mark, 2, observer.On("grid2mqtt/ecomon/a1b2c3d4/event"))
+		must(t, err)
+	}
+	h.call(t, "input_boolean.turn_off", "input_boolean.plug_on", nil) // by hand
 	must(t, h.hass.Restart(limit(t, 3*time.Minute)))
 	if time.Until(hour) > slow*time.Second {
 		h.becomes(t, "binary_sensor.ecomon_a1b2c3d4_limit_warning", "on")
 	}
 	until(t, lead+soon, "the full hour", func() bool { return time.Now().After(hour) })
 	h.becomes(t, "binary_sensor.ecomon_a1b2c3d4_limit_warning", "off")
-	h.shows(t, map[string]string{"input_boolean.plug_touched": "on", "input_boolean.plug_off": "on", "input_boolean.plug_on": "on"})
+	h.shows(t, map[string]string{"input_boolean.plug_touched": "on", "input_boolean.plug_off": "on"})
+	h.idle(t)
+	h.shows(t, map[string]string{"input_boolean.plug_on": "off", "input_boolean.guest_plug": "on"})
 	h.shows(t, map[string]string{"sensor.ecomon_a1b2c3d4_limit": "5000", "sensor.ecomon_a1b2c3d4_consumption": "unknown"})
 	if n := len(observer.Pick(h.air.Since(mark), observer.On("e2e/told"))); n != 1 {
 		t.Errorf("told %d times", n)
 	}
+}
+
+// setUpCoaches makes two automations: of one the householder says "not this time".
+func (h *home) setUpCoaches(t *testing.T) {
+	t.Helper()
+	for _, id := range []string{"plug_off", "plug_on", "plug_touched", "guest_plug", "not_this_time"} {
+		h.call(t, "input_boolean.turn_on", "input_boolean."+id, nil)
+	}
+	h.setUp(t, "coach", "limit_coach", object{
+		"event": "event.ecomon_a1b2c3d4_event", "targets": []string{"notify.others"}, "power": []string{"sensor.house_power"}, "pause": 1,
+		"plugs": []string{"input_boolean.plug_touched", "input_boolean.plug_off", "input_boolean.plug_on"},
+	})
+	h.setUp(t, "only_told", "limit_coach", object{
+		"event": "event.ecomon_a1b2c3d4_event", "plugs": []string{"input_boolean.guest_plug"}, "opt_out": []string{"input_boolean.not_this_time"},
+	})
+	h.idle(t)
 }

@@ -22,6 +22,8 @@ type house struct {
 	broker *mosquitto.Broker
 	air    *observer.Observer
 	fences int
+
+	refused []string // runs of automations; see refuses
 }
 
 const patience = time.Minute // for what takes milliseconds, or a second, where all is well

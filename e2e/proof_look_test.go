@@ -15,7 +15,7 @@ func look(t *testing.T, m *home) {
 	m.cloud.Plan(time.Hour)
 	m.start(t, time.Now().Add(-5*time.Second))
 	m.becomes(t, m.equivent(), "on")
-	p, err := browser.Open(limit(t, 3*time.Minute), 1280, 1300)
+	p, err := browser.Open(limit(t, 3*time.Minute), 1280, 1700)
 	need(t, err)
 	defer func() { must(t, p.Close()) }()
 	must(t, p.LogIn(m.hass.URL, m.hass.Token))

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grid2mqtt/grid2mqtt/e2e/hass"
 	"github.com/grid2mqtt/grid2mqtt/e2e/observer"
 )
 
@@ -63,11 +64,32 @@ func recorder(t *testing.T, m *home) {
 	if rows > 200 || rows < 3*7 {
 		t.Errorf("%d rows, not some and at most 200", rows)
 	}
-	for _, id := range ids {
-		s, err := m.hass.State(limit(t, patience), id)
-		if b, _ := json.Marshal(s.Attributes); err == nil && len(b) > 1<<10 {
-			t.Errorf("%s has %d bytes of attributes", id, len(b))
+}
+
+// shortAttributes looks at every entity after all sources have spoken.
+func shortAttributes(t *testing.T, h *house) {
+	all, err := h.hass.States(limit(t, patience))
+	must(t, err)
+	known := map[string]hass.State{}
+	for _, s := range all {
+		known[s.EntityID] = s
+	}
+	longest, whose := 0, ""
+	for _, c := range catalogue(t) {
+		for _, r := range c.rows {
+			if r.first == "disabled" {
+				continue
+			}
+			b, err := json.Marshal(known[r.entity].Attributes)
+			must(t, err)
+			if len(b) > longest {
+				longest, whose = len(b), r.entity
+			}
 		}
+	}
+	t.Logf("at most %d bytes of attributes: %s", longest, whose)
+	if longest > 1<<10 || longest < 100 {
+		t.Error(known[whose])
 	}
 }
 

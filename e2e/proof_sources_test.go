@@ -99,6 +99,9 @@ func (v *vendors) tell(t *testing.T) {
 
 // everySource is what automations are made of with each source: its device triggers, once a moment, though each webhook comes twice.
 func everySource(t *testing.T, v *vendors) {
+	enoughOfTheHour(t)
+	v.ecomon.FullHour() // it may be another one than at first
+	v.introduce(t)
 	const reader, meter, charger, platform = "grid2mqtt_ecomon_a1b2c3d4", "grid2mqtt_openvolt_6514167223e3d1424bf82742", "grid2mqtt_capacitor_box_1", "grid2mqtt_powerresponse"
 	v.listenTo(t, reader, "limit_warning", "cleared")
 	v.listenTo(t, "grid2mqtt_ecomon", "test")
@@ -108,7 +111,6 @@ func everySource(t *testing.T, v *vendors) {
 	v.listenTo(t, platform, "announced", "started", "ended")
 	v.settle(t)
 
-	enoughOfTheHour(t)
 	start := time.Now().Add(20 * time.Second).Truncate(time.Second)
 	v.platform.Dispatch(simulator.Dispatch{Name: "Evening", Type: "TURN_DOWN", Status: "SCHEDULED", Start: start, End: start.Add(4 * time.Second)})
 	v.ecomon.Use(oneReader, 3500)

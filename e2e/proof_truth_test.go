@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"database/sql"
 	"encoding/json"
+	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
@@ -11,9 +13,8 @@ import (
 	"github.com/grid2mqtt/grid2mqtt/pkg/simulator"
 )
 
-// nothingKnown is the time before Equiwatt's first answer. That a source is silent for too long, ten minutes at least, looks the
-// same from here, and is told apart by the tests of pkg/state. The program waits ten seconds for an answer, Home Assistant may need
-// longer to look: so it is killed, and somebody else says that it is online.
+// nothingKnown is the time before Equiwatt's first answer. The program waits ten seconds for one, Home Assistant may need longer to
+// look: so it is killed, and somebody else says that it is online.
 func nothingKnown(t *testing.T, m *home, v *vendors) {
 	m.cloud.Break(simulator.Slow().For(1))
 	m.open(t)
@@ -65,6 +66,45 @@ func neverGood(t *testing.T, other *home) {
 	other.press(t, "refresh")
 	other.shows(t, map[string]string{other.equivent(): "off", other.entity("binary_sensor", "cloud"): "on", "binary_sensor.e2e_other_problem": "off",
 		"sensor.e2e_other_problem_text": "unknown"})
+}
+
+// silentTooLong is a cloud that broke, and whose last good answer is older than ten minutes: the journal is put back in time while
+// the program is stopped.
+func silentTooLong(t *testing.T, m *home) {
+	last := map[string]string{m.entity("sensor", "last_end"): m.lastEnd(t)}
+	start, err := m.hass.State(limit(t, patience), m.entity("sensor", "last_start"))
+	must(t, err)
+	last[start.EntityID] = start.State
+	m.shows(t, last)
+	m.cloud.Break(simulator.Status(500))
+	m.press(t, "refresh")
+	_, err = m.hass.WaitState(limit(t, patience), m.entity("sensor", "cloud_error"), speaks)
+	must(t, err)
+	must(t, m.app.Stop())
+	m.age(t, 11*time.Minute)
+	m.open(t)
+	m.shows(t, map[string]string{m.equivent(): "unknown", m.entity("sensor", "start"): "unknown", m.entity("binary_sensor", "cloud"): "off",
+		"binary_sensor.grid2mqtt_problem": "on"})
+	m.shows(t, last)
+	s, err := m.hass.WaitState(limit(t, patience), m.entity("sensor", "cloud_error"), speaks)
+	must(t, err)
+	t.Log("it says:", s.State)
+	m.cloud.Mend()
+	m.press(t, "refresh")
+	m.shows(t, map[string]string{m.equivent(): "off", m.entity("binary_sensor", "cloud"): "on", s.EntityID: "unknown"})
+	m.shows(t, last)
+}
+
+// age makes every answer that the journal knows of so much older.
+func (m *home) age(t *testing.T, by time.Duration) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(m.app.Data, "journal.db"))
+	must(t, err)
+	_, err = db.ExecContext(limit(t, patience), "UPDATE events SET seen = seen - ? WHERE source = 'equiwatt' AND subject = 'link'", by)
+	must(t, err)
+	_, err = db.ExecContext(limit(t, patience), "UPDATE settings SET value = ? WHERE key = 'equiwatt.last_good'", time.Now().Add(-by).UTC().Format(time.RFC3339))
+	must(t, err)
+	must(t, db.Close())
 }
 
 func speaks(s hass.State) bool { return s.State != "unknown" && s.State != "unavailable" }

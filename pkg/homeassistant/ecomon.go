@@ -23,7 +23,7 @@ func readerDevice(id string) device {
 			{key: "limit_warning", platform: "binary_sensor", name: "Limit warning", class: "problem"},
 			energy("limit", "Limit", "mdi:speedometer"),
 			energy("consumption", "Consumption this hour", "mdi:home-lightning-bolt-outline"),
-			energy("remaining", "Remaining this hour", "mdi:battery-charging-medium"),
+			energy("remaining", "Remaining this hour", "mdi:gauge-low"),
 			energy("projection", "Projected hour", "mdi:chart-line"),
 			{key: "event", platform: "event", name: "Event", icon: "mdi:bell-ring-outline"},
 			{key: "last_alert", platform: "sensor", name: "Last alert", class: "timestamp", icon: "mdi:clock-alert-outline", category: "diagnostic", off: true},
