@@ -112,8 +112,8 @@ func restarts(t *testing.T, m *home) {
 		}
 	}), func() {
 		startBroker()
-		one.start(t)
 		startHass()
+		one.start(t) // last: moments wait 30 s for a birth, and on a busy machine Home Assistant may need longer to come up
 	}, birth})...)
 	t.Logf("restarts:\n%-24s %-16s %-10s %8s %8s\n%s", "trouble", "phase", "right in", "started", "ended", strings.Join(rows, "\n"))
 	for _, m := range both {
