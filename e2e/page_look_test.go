@@ -50,7 +50,17 @@ func inspect(t *testing.T, state, base string, pages map[string]string) {
 		must(t, p.Use(d))
 		for name, target := range pages {
 			where := fmt.Sprintf("%s on %s", name, d.Name)
-			must(t, p.Go(base+target))
+			// Half a minute is what the program gives a page. A busy machine that looks through a hundred thousand webhooks may need more.
+			for tries := 1; ; tries++ {
+				err := p.Go(base + target)
+				if err == nil {
+					break
+				}
+				if t.Log(where, err); tries == 5 {
+					t.FailNow()
+				}
+				p.Complaints()
+			}
 			must(t, p.Until(soon, `document.readyState === "complete" && (document.getElementById("live") === null || document.getElementById("live")._htmx?.sse)`))
 			must(t, p.Whole(filepath.Join(t.ArtifactDir(), strings.Join([]string{state, name, d.Name}, "_")+".png")))
 			if width, err := browser.Ask[int64](p, "document.documentElement.scrollWidth"); err != nil || width > d.Width {

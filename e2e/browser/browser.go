@@ -23,9 +23,10 @@ const patience = 3 * time.Minute
 
 // Page is one browser with one tab.
 type Page struct {
-	ctx  context.Context
-	stop []func()
-	dir  string
+	ctx   context.Context
+	stop  []func()
+	dir   string
+	still bool // its pages run no scripts
 
 	mu   sync.Mutex // guards what follows
 	said []chromedp.ConsoleMessage

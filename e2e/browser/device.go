@@ -81,21 +81,33 @@ func (p *Page) Load(script []byte) error {
 // Click what a selector finds first and can be seen, whatever it says.
 func (p *Page) Click(selector string) error { return p.Press(selector, "") }
 
-// Press what a selector finds first that says a text and can be seen, once there is such a thing. The page may renew it until it is pressed.
+// Press what a selector finds first that says a text and can be seen, once there is such a thing. The page may renew it until it is
+// pressed, and what moves away below the pointer is tried again.
 func (p *Page) Press(selector, text string) error {
-	find := fmt.Sprintf(`(() => { const e = [...document.querySelectorAll(%q)].find((e) => e.textContent.includes(%q) && e.checkVisibility());
-  if (!e) return []; e.scrollIntoView({block: "center"}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })()`, selector, text)
-	if err := p.Until(patience, find+".length"); err != nil {
-		return err
+	find := fmt.Sprintf(`(() => { const e = [...document.querySelectorAll(%[1]q)].find((e) => e.textContent.includes(%[2]q) && e.checkVisibility());
+  if (!e) return []; e.scrollIntoView({block: "center"}); const r = e.getBoundingClientRect(); window.missed = true;
+  window.hit ??= (c) => { if (c.target.closest(window.hits[0])?.textContent.includes(window.hits[1])) window.missed = false };
+  window.hits = [%[1]q, %[2]q]; addEventListener("click", window.hit, true); return [r.x + r.width / 2, r.y + r.height / 2] })()`, selector, text)
+	for range 20 {
+		if err := p.Until(patience, find+".length"); err != nil {
+			return err
+		}
+		at, err := Ask[[]float64](p, find)
+		if err != nil {
+			return err
+		}
+		if len(at) != 2 {
+			continue
+		}
+		if err := p.do(chromedp.MouseClickXY(at[0], at[1])); err != nil {
+			return err
+		}
+		// A page that is left knows nothing of it.
+		if missed, err := Ask[bool](p, "window.missed === true"); p.still || err != nil || !missed {
+			return nil
+		}
 	}
-	at, err := Ask[[]float64](p, find)
-	if err == nil && len(at) != 2 {
-		err = fmt.Errorf("browser: %s %q is gone again", selector, text)
-	}
-	if err != nil {
-		return err
-	}
-	return p.do(chromedp.MouseClickXY(at[0], at[1]))
+	return fmt.Errorf("browser: %s %q moves away from the pointer", selector, text)
 }
 
 // Fill a field with a text, in place of what is there.
@@ -142,6 +154,7 @@ func (p *Page) do(steps ...chromedp.Action[chromedp.Void]) error {
 
 // Scripts says whether pages may run scripts, from the next page on.
 func (p *Page) Scripts(on bool) error {
+	p.still = !on
 	return p.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
 		return err
