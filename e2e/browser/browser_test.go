@@ -56,3 +56,29 @@ func TestPage(t *testing.T) {
 		t.Error("taken while it moved:", r, g, b)
 	}
 }
+
+// TestPressHitsWhatMovesAway, as what is renewed above it makes it.
+func TestPressHitsWhatMovesAway(t *testing.T) {
+	const page = `<!doctype html><button style="position: absolute; top: 0" onclick="document.title = 'hit'"
+onmousedown="if (!this.moved) { this.moved = true; this.style.top = '300px' }">Go <b>on</b></button>`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(page)) }))
+	defer server.Close()
+	p, err := browser.Open(t.Context(), 640, 480)
+	switch {
+	case errors.Is(err, debian.ErrMissing) && testing.Short():
+		t.Skip(err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := errors.Join(p.Go(server.URL), p.Press("button", "Go on")); err != nil {
+		t.Fatal(err)
+	}
+	if title, err := browser.Ask[string](p, "document.title"); err != nil || title != "hit" {
+		t.Errorf("%q, %v", title, err)
+	}
+}
