@@ -103,6 +103,12 @@ func everySource(t *testing.T, v *vendors) {
 	v.ecomon.FullHour() // it may be another one than at first
 	v.introduce(t)
 	const reader, meter, charger, platform = "grid2mqtt_ecomon_a1b2c3d4", "grid2mqtt_openvolt_6514167223e3d1424bf82742", "grid2mqtt_capacitor_box_1", "grid2mqtt_powerresponse"
+	enoughOfTheHour(t)
+	v.ecomon.FullHour() // if it is another one than when the reader was introduced, it warns anew
+	v.ecomon.Use(oneReader, 3000)
+	v.ecomon.HalfHour()
+	v.tell(t)
+	v.becomes(t, "sensor.ecomon_a1b2c3d4_projection", "6000")
 	v.listenTo(t, reader, "limit_warning", "cleared")
 	v.listenTo(t, "grid2mqtt_ecomon", "test")
 	v.listenTo(t, meter, "meter_data_received")
@@ -146,7 +152,7 @@ func everySource(t *testing.T, v *vendors) {
 // enoughOfTheHour waits for the next one where this one is over in a moment: an alert is of its hour.
 func enoughOfTheHour(t *testing.T) {
 	t.Helper()
-	until(t, 4*time.Minute, "time enough in this hour", func() bool { return time.Now().Minute() < 57 })
+	until(t, 6*time.Minute, "time enough in this hour", func() bool { return time.Now().Minute() < 55 })
 }
 
 // charge is a car that is plugged in, charges and leaves; and a charger that was gone for a moment.
