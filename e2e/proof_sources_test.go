@@ -103,12 +103,6 @@ func everySource(t *testing.T, v *vendors) {
 	v.ecomon.FullHour() // it may be another one than at first
 	v.introduce(t)
 	const reader, meter, charger, platform = "grid2mqtt_ecomon_a1b2c3d4", "grid2mqtt_openvolt_6514167223e3d1424bf82742", "grid2mqtt_capacitor_box_1", "grid2mqtt_powerresponse"
-	enoughOfTheHour(t)
-	v.ecomon.FullHour() // if it is another one than when the reader was introduced, it warns anew
-	v.ecomon.Use(oneReader, 3000)
-	v.ecomon.HalfHour()
-	v.tell(t)
-	v.becomes(t, "sensor.ecomon_a1b2c3d4_projection", "6000")
 	v.listenTo(t, reader, "limit_warning", "cleared")
 	v.listenTo(t, "grid2mqtt_ecomon", "test")
 	v.listenTo(t, meter, "meter_data_received")
