@@ -17,7 +17,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -184,28 +183,6 @@ func TestALateBroker(t *testing.T) {
 	if slices.Contains(h.asks(), true) {
 		t.Error("nobody was refused")
 	}
-}
-
-func TestABrokerIsTriedEveryFiveSeconds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newHouse(t).publisher("")
-		var tried []time.Time
-		p.Broker = func(context.Context, bool) (Broker, error) {
-			tried = append(tried, time.Now())
-			return Broker{}, ErrNoBroker
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		p.connect(ctx)
-		for i := range len(tried) - 1 {
-			if gap := tried[i+1].Sub(tried[i]); gap < time.Second || gap > 5*time.Second {
-				t.Errorf("attempt %d comes %v after the one before", i+1, gap)
-			}
-		}
-		if len(tried) < 12 {
-			t.Errorf("%d attempts in a minute", len(tried))
-		}
-	})
 }
 
 func TestWithoutABroker(t *testing.T) {

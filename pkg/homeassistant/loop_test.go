@@ -1,8 +1,10 @@
 package homeassistant
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/grid2mqtt/grid2mqtt/pkg/state"
@@ -123,4 +125,26 @@ func TestAFloodOfMessagesIsBounded(t *testing.T) {
 	if p.in.count != 0 || p.in.bytes != 0 {
 		t.Errorf("still counts %d messages, %d bytes", p.in.count, p.in.bytes)
 	}
+}
+
+func TestABrokerIsTriedEveryFiveSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newHouse(t).publisher("")
+		var tried []time.Time
+		p.Broker = func(context.Context, bool) (Broker, error) {
+			tried = append(tried, time.Now())
+			return Broker{}, ErrNoBroker
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		p.connect(ctx)
+		for i := range len(tried) - 1 {
+			if gap := tried[i+1].Sub(tried[i]); gap < time.Second || gap > 5*time.Second {
+				t.Errorf("attempt %d comes %v after the one before", i+1, gap)
+			}
+		}
+		if len(tried) < 12 {
+			t.Errorf("%d attempts in a minute", len(tried))
+		}
+	})
 }
