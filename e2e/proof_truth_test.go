@@ -16,7 +16,7 @@ import (
 // nothingKnown is the time before Equiwatt's first answer. The program waits ten seconds for one, Home Assistant may need longer to
 // look: so it is killed, and somebody else says that it is online.
 func nothingKnown(t *testing.T, m *home, v *vendors) {
-	m.cloud.Break(simulator.Slow().For(1))
+	m.cloud.Break(simulator.Slow())
 	m.open(t)
 	mark := m.mark(t)
 	m.app.Kill()
@@ -32,6 +32,7 @@ func nothingKnown(t *testing.T, m *home, v *vendors) {
 			m.becomes(t, r.entity, "unknown")
 		}
 	}
+	m.cloud.Mend()
 	m.open(t)
 	v.introduce(t)
 	isCatalogue(t, m.house, everyone...)
