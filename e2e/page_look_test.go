@@ -51,15 +51,12 @@ func inspect(t *testing.T, state, base string, pages map[string]string) {
 		for name, target := range pages {
 			where := fmt.Sprintf("%s on %s", name, d.Name)
 			// Half a minute is what the program gives a page. A busy machine that looks through a hundred thousand webhooks may need more.
-			for tries := 1; ; tries++ {
-				err := p.Go(base + target)
-				if err == nil {
-					break
-				}
+			tries := 1
+			for err := p.Go(base + target); err != nil; err = p.Go(base + target) {
 				if t.Log(where, err); tries == 5 {
 					t.FailNow()
 				}
-				p.Complaints()
+				tries++
 			}
 			must(t, p.Until(soon, `document.readyState === "complete" && (document.getElementById("live") === null || document.getElementById("live")._htmx?.sse)`))
 			must(t, p.Whole(filepath.Join(t.ArtifactDir(), strings.Join([]string{state, name, d.Name}, "_")+".png")))
@@ -69,8 +66,8 @@ func inspect(t *testing.T, state, base string, pages map[string]string) {
 			for _, v := range violations(t, p, axe) {
 				t.Errorf("%s: %s", where, v)
 			}
-			for _, c := range p.Complaints() {
-				t.Errorf("%s: the console says %s", where, c)
+			if complaints := p.Complaints(); tries == 1 && len(complaints) > 0 {
+				t.Errorf("%s: the console says %q", where, complaints)
 			}
 		}
 	}
